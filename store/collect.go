@@ -1,0 +1,82 @@
+package store
+
+// collect reclaims what lies below the horizon, once that is worth a copy: at
+// least minDead versions and half of all. It runs inside Apply, on the writer;
+// it changes no answer at or above the horizon, so when it runs may differ
+// between nodes.
+func (sp *space) collect(horizon uint64, minDead int) {
+	g := sp.gen.Load()
+	g.dead += g.log.trim(horizon)
+	if g.dead >= minDead && 2*g.dead >= int(g.facts.len()) {
+		sp.gen.Store(g.rebuild(horizon))
+	}
+}
+
+// rebuild copies all that a view at or above the horizon can see into a new
+// generation, which thereby drops unused nodes, contexts and rows as well.
+func (g *generation) rebuild(horizon uint64) *generation {
+	n := newGeneration(g.syms, horizon)
+	for ref := uint32(1); ref <= g.facts.len(); ref++ {
+		f := g.facts.at(ref)
+		if d := f.deleted.Load(); d != 0 && d <= horizon {
+			continue
+		}
+		n.copyFact(g, f)
+	}
+	for _, v := range g.records.retained(horizon, ^uint64(0)) {
+		n.records.put(*v)
+	}
+	n.rebuildLog(horizon)
+	for i := uint32(1); i <= g.shapes.len(); i++ {
+		s := g.shapes.at(i)
+		raise(&n.internStat(s.shape).changed, s.changed.Load())
+	}
+	raise(&n.changed, g.changed.Load())
+	return n
+}
+
+func (g *generation) copyFact(from *generation, f *fact) {
+	subject, object, c := from.nodes.at(uint32(f.subject)), from.nodes.at(uint32(f.object)), from.caveat(f.caveat)
+	g.load(version{
+		object:  g.internNode(object.typ, object.id),
+		subject: g.internNode(subject.typ, subject.id),
+		shape:   f.shape,
+		caveat:  g.internCaveat(c.name, c.context),
+		expires: f.expires,
+		created: f.created,
+	}, f.deleted.Load())
+}
+
+// load adds a version with its whole life. Versions of one tuple come oldest
+// first.
+func (g *generation) load(v version, deleted uint64) {
+	f := g.facts.at(g.addFact(v))
+	g.account(f, 1, v.created)
+	if deleted != 0 {
+		f.deleted.Store(deleted)
+		g.account(f, -1, deleted)
+	}
+}
+
+// rebuildLog makes the change list from the versions of facts and records.
+func (g *generation) rebuildLog(horizon uint64) {
+	var all []change
+	for ref := uint32(1); ref <= g.facts.len(); ref++ {
+		f := g.facts.at(ref)
+		if f.created > horizon {
+			all = append(all, change{f.created, ref, changeCreate})
+		}
+		if d := f.deleted.Load(); d > horizon {
+			all = append(all, change{d, ref, changeDelete})
+		}
+	}
+	for ref := uint32(1); ref <= g.records.versions.len(); ref++ {
+		if v := g.records.versions.at(ref); v.created > horizon {
+			all = append(all, change{v.created, ref, changeRecord})
+		}
+	}
+	sortChanges(all)
+	for _, c := range all {
+		g.log.add(c)
+	}
+}

@@ -1,0 +1,369 @@
+package store
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+)
+
+// Node is an interned object of one tenant: a type and an id. 0 means not
+// known. Nodes are comparable only within one generation (View.Generation);
+// they lie below 1<<31, so that a question may name objects of its own above.
+type Node uint32
+
+const maxNodes = 1<<31 - 1
+
+// maxFacts bounds the tuple versions of one tenant in one generation.
+const maxFacts = 1<<32 - 16
+
+// CaveatRef is a caveat's name together with its stored context. 0 means none.
+type CaveatRef uint32
+
+var (
+	hashSeed        = maphash.MakeSeed()
+	mixSeed         = maphash.String(hashSeed, "pemba")
+	generationCount atomic.Uint64
+)
+
+// generation is all that one tenant has stored: tuples with their versions,
+// both indexes, counters, records and the change list. The writer appends to
+// it in place; readers follow references published by atomic stores, so they
+// never lock and never see a half-made element. Nothing is removed: when
+// enough lies below the horizon, the writer copies the rest into a new
+// generation (see collect), and the garbage collector frees the old one when
+// the last view of it is gone.
+type generation struct {
+	id    uint64
+	floor uint64 // views below this revision are not served from here
+	syms  *Symbols
+
+	strings   arena
+	nodes     slab[nodeEntry]
+	nodeIndex table
+
+	facts     slab[fact]
+	factIndex table // (object, shape, subject) -> newest version
+	rows      slab[row]
+	rowIndex  table // (node, shape, direction) -> row
+
+	caveats   slab[caveatEntry]
+	caveatIDs map[caveatEntry]CaveatRef // writer only
+
+	shapes     slab[shapeStat]
+	shapeIndex table
+	counts     slab[traitCount]
+	countIndex table
+
+	records records
+	log     changeLog
+	changed atomic.Uint64 // revision of the newest tuple change
+	dead    int           // writer only: versions deleted at or below collectedTo
+}
+
+type nodeEntry struct {
+	id  string
+	typ Sym
+}
+
+type caveatEntry struct {
+	name    Sym
+	context string
+}
+
+// fact is one version of one tuple. All fields but deleted are fixed before
+// the first reference to it is published.
+type fact struct {
+	created uint64        // visible from this revision
+	deleted atomic.Uint64 // and before this one; 0 = live; never changes back
+	expires int64
+	object  Node
+	subject Node
+	shape   ShapeID
+	caveat  CaveatRef
+	older   uint32 // previous version of the same tuple
+	// next fact of the same row, older or of the same age
+	nextForward, nextReverse uint32
+}
+
+func (f *fact) visible(rev uint64) bool {
+	if f.created > rev {
+		return false
+	}
+	d := f.deleted.Load()
+	return d == 0 || d > rev
+}
+
+type direction uint64
+
+const (
+	forward direction = iota // node is the object, the facts list its subjects
+	reverse                  // node is the subject
+)
+
+// row lists the facts of one node and one shape in one direction.
+type row struct {
+	node  Node
+	shape ShapeID
+	dir   direction
+	head  atomic.Uint32 // newest fact
+	// Writer only, and kept in forward rows only:
+	live     int    // live facts, expiring ones included
+	expiring int    // live facts that expire
+	changed  uint64 // revision of the newest change
+}
+
+// shapeStat says when tuples of a shape last changed.
+type shapeStat struct {
+	shape   ShapeID
+	changed atomic.Uint64
+}
+
+// ShapeTraits is the finest class of tuples that is counted.
+type ShapeTraits struct {
+	Shape    ShapeID
+	Caveat   Sym
+	Expiring bool
+}
+
+type traitCount struct {
+	traits ShapeTraits
+	live   atomic.Int64
+}
+
+func newGeneration(syms *Symbols, floor uint64) *generation {
+	return &generation{id: generationCount.Add(1), floor: floor, syms: syms}
+}
+
+func hashNode(typ Sym, id string) uint64 {
+	return mix(mixSeed, maphash.String(hashSeed, id), uint64(typ))
+}
+
+func hashFact(object Node, shape ShapeID, subject Node) uint64 {
+	return mix(mixSeed, uint64(object)<<32|uint64(subject), uint64(shape))
+}
+
+func hashRow(n Node, shape ShapeID, dir direction) uint64 {
+	return mix(mixSeed, uint64(n)<<32|uint64(shape), uint64(dir)+1<<40)
+}
+
+func hashTraits(t ShapeTraits) uint64 {
+	x := uint64(t.Caveat) << 1
+	if t.Expiring {
+		x |= 1
+	}
+	return mix(mixSeed, uint64(t.Shape), x)
+}
+
+// node returns the node of (typ, id), 0 if there is none.
+func (g *generation) node(typ Sym, id string) Node {
+	p := g.nodeIndex.probe(hashNode(typ, id))
+	for ref := p.next(); ref != 0; ref = p.next() {
+		if e := g.nodes.at(ref); e.typ == typ && e.id == id {
+			return Node(ref)
+		}
+	}
+	return 0
+}
+
+func (g *generation) internNode(typ Sym, id string) Node {
+	if n := g.node(typ, id); n != 0 {
+		return n
+	}
+	ref, e := g.nodes.next()
+	e.typ, e.id = typ, g.strings.add(id)
+	g.nodes.publish()
+	g.nodeIndex.insert(hashNode(typ, id), ref, func(r uint32) uint64 {
+		e := g.nodes.at(r)
+		return hashNode(e.typ, e.id)
+	})
+	return Node(ref)
+}
+
+// newest returns the newest version of a tuple, 0 if it never existed.
+func (g *generation) newest(object Node, shape ShapeID, subject Node) uint32 {
+	p := g.factIndex.probe(hashFact(object, shape, subject))
+	for ref := p.next(); ref != 0; ref = p.next() {
+		if f := g.facts.at(ref); f.object == object && f.shape == shape && f.subject == subject {
+			return ref
+		}
+	}
+	return 0
+}
+
+// find returns the version of a tuple that is visible at rev, nil if none is.
+func (g *generation) find(object Node, shape ShapeID, subject Node, rev uint64) *fact {
+	ref := g.newest(object, shape, subject)
+	for ref != 0 {
+		f := g.facts.at(ref)
+		if f.created <= rev {
+			// Older versions ended when this one began.
+			if f.visible(rev) {
+				return f
+			}
+			return nil
+		}
+		ref = f.older
+	}
+	return nil
+}
+
+func (g *generation) row(n Node, shape ShapeID, dir direction) *row {
+	p := g.rowIndex.probe(hashRow(n, shape, dir))
+	for ref := p.next(); ref != 0; ref = p.next() {
+		if r := g.rows.at(ref); r.node == n && r.shape == shape && r.dir == dir {
+			return r
+		}
+	}
+	return nil
+}
+
+func (g *generation) internRow(n Node, shape ShapeID, dir direction) *row {
+	if r := g.row(n, shape, dir); r != nil {
+		return r
+	}
+	ref, r := g.rows.next()
+	r.node, r.shape, r.dir = n, shape, dir
+	g.rows.publish()
+	g.rowIndex.insert(hashRow(n, shape, dir), ref, func(ref uint32) uint64 {
+		r := g.rows.at(ref)
+		return hashRow(r.node, r.shape, r.dir)
+	})
+	return r
+}
+
+func (g *generation) stat(shape ShapeID) *shapeStat {
+	p := g.shapeIndex.probe(mix(mixSeed, uint64(shape), 0))
+	for ref := p.next(); ref != 0; ref = p.next() {
+		if s := g.shapes.at(ref); s.shape == shape {
+			return s
+		}
+	}
+	return nil
+}
+
+func (g *generation) internStat(shape ShapeID) *shapeStat {
+	if s := g.stat(shape); s != nil {
+		return s
+	}
+	ref, s := g.shapes.next()
+	s.shape = shape
+	g.shapes.publish()
+	g.shapeIndex.insert(mix(mixSeed, uint64(shape), 0), ref, func(ref uint32) uint64 {
+		return mix(mixSeed, uint64(g.shapes.at(ref).shape), 0)
+	})
+	return s
+}
+
+func (g *generation) count(t ShapeTraits) *traitCount {
+	p := g.countIndex.probe(hashTraits(t))
+	for ref := p.next(); ref != 0; ref = p.next() {
+		if c := g.counts.at(ref); c.traits == t {
+			return c
+		}
+	}
+	ref, c := g.counts.next()
+	c.traits = t
+	g.counts.publish()
+	g.countIndex.insert(hashTraits(t), ref, func(ref uint32) uint64 {
+		return hashTraits(g.counts.at(ref).traits)
+	})
+	return c
+}
+
+func (g *generation) internCaveat(name Sym, context string) CaveatRef {
+	if name == 0 {
+		return 0
+	}
+	key := caveatEntry{name, context}
+	if ref, ok := g.caveatIDs[key]; ok {
+		return ref
+	}
+	if g.caveatIDs == nil {
+		g.caveatIDs = map[caveatEntry]CaveatRef{}
+	}
+	key.context = g.strings.add(context)
+	ref, e := g.caveats.next()
+	*e = key
+	g.caveats.publish()
+	g.caveatIDs[key] = CaveatRef(ref)
+	return CaveatRef(ref)
+}
+
+func (g *generation) caveat(ref CaveatRef) caveatEntry {
+	if ref == 0 {
+		return caveatEntry{}
+	}
+	return *g.caveats.at(uint32(ref))
+}
+
+// version is the content of a fact, named by its parts.
+type version struct {
+	object, subject Node
+	shape           ShapeID
+	caveat          CaveatRef
+	expires         int64
+	created         uint64
+}
+
+// addFact appends a version and links it into the indexes. The caller keeps
+// counters and the change list.
+func (g *generation) addFact(v version) uint32 {
+	h := hashFact(v.object, v.shape, v.subject)
+	older := g.newest(v.object, v.shape, v.subject)
+	fwd := g.internRow(v.object, v.shape, forward)
+	rev := g.internRow(v.subject, v.shape, reverse)
+	ref, f := g.facts.next()
+	f.object, f.subject, f.shape = v.object, v.subject, v.shape
+	f.caveat, f.expires, f.created = v.caveat, v.expires, v.created
+	f.older, f.nextForward, f.nextReverse = older, fwd.head.Load(), rev.head.Load()
+	g.facts.publish()
+	if older != 0 {
+		g.factIndex.replace(h, older, ref)
+	} else {
+		g.factIndex.insert(h, ref, func(r uint32) uint64 {
+			f := g.facts.at(r)
+			return hashFact(f.object, f.shape, f.subject)
+		})
+	}
+	fwd.head.Store(ref)
+	rev.head.Store(ref)
+	return ref
+}
+
+// create adds a live version at rev and accounts for it.
+func (g *generation) create(v version) {
+	ref := g.addFact(v)
+	g.account(g.facts.at(ref), 1, v.created)
+	g.log.add(change{rev: v.created, ref: ref, kind: changeCreate})
+}
+
+// delete ends a live version at rev and accounts for it.
+func (g *generation) delete(ref uint32, rev uint64) {
+	f := g.facts.at(ref)
+	f.deleted.Store(rev)
+	g.account(f, -1, rev)
+	g.log.add(change{rev: rev, ref: ref, kind: changeDelete})
+}
+
+// account keeps the counters that follow from f being live (by = +1) or no
+// longer live (by = -1) since rev.
+func (g *generation) account(f *fact, by int, rev uint64) {
+	r := g.row(f.object, f.shape, forward)
+	r.live += by
+	if f.expires != 0 {
+		r.expiring += by
+	}
+	r.changed = max(r.changed, rev)
+	g.count(g.traits(f)).live.Add(int64(by))
+	raise(&g.internStat(f.shape).changed, rev)
+	raise(&g.changed, rev)
+}
+
+func raise(a *atomic.Uint64, rev uint64) {
+	if a.Load() < rev {
+		a.Store(rev)
+	}
+}
+
+func (g *generation) traits(f *fact) ShapeTraits {
+	return ShapeTraits{f.shape, g.caveat(f.caveat).name, f.expires != 0}
+}

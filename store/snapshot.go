@@ -1,0 +1,327 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// The snapshot file: a magic line, then sections, each framed by its kind, its
+// length as stored and unpacked, and a CRC-32C over kind, lengths and payload.
+// Payloads are deflated. Sections do not refer to each other's contents, so
+// that they are packed and unpacked in parallel; their order matters only
+// within a tenant (versions of a tuple come oldest first). The last section
+// counts them all.
+const (
+	snapshotMagic = "pemba snapshot 1\n"
+
+	frameBytes      = 13
+	maxSectionBytes = 64 << 20
+	factsPerSection = 16 << 10
+	bytesPerSection = 4 << 20 // aim for records and requests
+)
+
+type sectionKind uint8
+
+const (
+	sectionMeta sectionKind = iota + 1
+	sectionTenant
+	sectionFacts
+	sectionRecords
+	sectionRequests
+	sectionEnd
+)
+
+func (k sectionKind) String() string {
+	names := [...]string{"", "meta", "tenant", "tuples", "records", "requests", "end"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return fmt.Sprintf("unknown section %d", uint8(k))
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Capture is a store pinned at one revision, from which a snapshot is written
+// while the store goes on. It holds memory until it is dropped.
+type Capture struct {
+	state    *state
+	spaces   []captured
+	requests []request
+	floor    int64 // of the requests
+}
+
+type captured struct {
+	info TenantInfo
+	gen  *generation
+}
+
+// Capture pins the newest revision. It costs O(tenants), not O(tuples).
+func (s *Store) Capture() *Capture {
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	return s.captureLocked()
+}
+
+func (s *Store) captureLocked() *Capture {
+	st := s.state.Load()
+	c := &Capture{state: st, requests: s.requests.kept, floor: s.requests.floor}
+	for _, sp := range st.spaces() {
+		c.spaces = append(c.spaces, captured{sp.info, sp.gen.Load()})
+	}
+	return c
+}
+
+// Revision returns the revision that c pins.
+func (c *Capture) Revision() uint64 { return c.state.revision }
+
+// WriteTo streams the snapshot file. It may run on any goroutine.
+func (c *Capture) WriteTo(w io.Writer) (int64, error) {
+	sw := newSectionWriter(w)
+	sw.section(sectionMeta, c.meta())
+	for _, sp := range c.spaces {
+		c.writeTenant(sw, sp)
+	}
+	c.writeRequests(sw)
+	sw.section(sectionEnd, binary.AppendUvarint(nil, uint64(sw.sections)))
+	if err := sw.flush(); err != nil {
+		return sw.written, fmt.Errorf("write snapshot at revision %d: %w", c.state.revision, err)
+	}
+	return sw.written, nil
+}
+
+func (c *Capture) meta() []byte {
+	b := binary.AppendUvarint(nil, c.state.revision)
+	b = binary.AppendUvarint(b, c.state.horizon)
+	b = binary.AppendVarint(b, c.state.time)
+	b = appendString(b, c.state.clusterID)
+	b = binary.AppendUvarint(b, c.state.incarnation)
+	b = binary.AppendVarint(b, c.floor)
+	return binary.AppendUvarint(b, uint64(len(c.spaces)))
+}
+
+func (c *Capture) writeTenant(sw *sectionWriter, sp captured) {
+	b := appendString(nil, sp.info.Name)
+	sw.section(sectionTenant, binary.AppendUvarint(b, sp.info.Incarnation))
+	block := newFactBlock(sp.gen)
+	for ref, n := uint32(1), sp.gen.facts.len(); ref <= n && sw.err == nil; ref++ {
+		created, deleted, keep := c.life(sp.gen.facts.at(ref))
+		if !keep {
+			continue
+		}
+		block.add(sp.gen.facts.at(ref), created, deleted)
+		if block.n == factsPerSection {
+			sw.section(sectionFacts, block.encode())
+			block = newFactBlock(sp.gen)
+		}
+	}
+	if block.n > 0 {
+		sw.section(sectionFacts, block.encode())
+	}
+	c.writeRecords(sw, sp.gen)
+}
+
+// life returns when f lived as far as c knows, and whether any view from c's
+// horizon to its revision can see it.
+func (c *Capture) life(f *fact) (created, deleted uint64, keep bool) {
+	created, deleted = f.created, f.deleted.Load()
+	if deleted > c.state.revision {
+		deleted = 0
+	}
+	return created, deleted, created <= c.state.revision && (deleted == 0 || deleted > c.state.horizon)
+}
+
+func (c *Capture) writeRecords(sw *sectionWriter, g *generation) {
+	var b []byte
+	for _, v := range g.records.retained(c.state.horizon, c.state.revision) {
+		b = appendString(b, v.key)
+		b = append(b, flag(v.gone))
+		b = appendString(b, string(v.value))
+		b = binary.AppendUvarint(b, v.created)
+		if len(b) >= bytesPerSection {
+			sw.section(sectionRecords, b)
+			b = nil
+		}
+	}
+	if len(b) > 0 {
+		sw.section(sectionRecords, b)
+	}
+}
+
+func (c *Capture) writeRequests(sw *sectionWriter) {
+	var b []byte
+	for _, q := range c.requests {
+		b = q.append(b)
+		if len(b) >= bytesPerSection {
+			sw.section(sectionRequests, b)
+			b = nil
+		}
+	}
+	if len(b) > 0 {
+		sw.section(sectionRequests, b)
+	}
+}
+
+func (q *request) append(b []byte) []byte {
+	b = appendString(b, q.key.tenant)
+	b = binary.AppendUvarint(b, q.key.incarnation)
+	b = appendString(b, q.key.actor)
+	b = appendString(b, q.key.id)
+	b = append(b, q.body[:]...)
+	b = append(b, byte(q.outcome.Code))
+	b = binary.AppendUvarint(b, q.outcome.Revision)
+	b = binary.AppendUvarint(b, uint64(q.outcome.Index))
+	return appendString(b, q.outcome.Detail)
+}
+
+func (r *reader) request() request {
+	q := request{key: requestKey{tenant: r.string(), incarnation: r.uvarint(), actor: r.string(), id: r.string()}}
+	for i := range q.body {
+		q.body[i] = r.byte()
+	}
+	q.outcome = Outcome{Code: Code(r.byte()), Revision: r.uvarint(), Index: int(r.uvarint()), Detail: r.string()}
+	made, err := requestTime(q.key.id)
+	if err != nil {
+		r.fail(err)
+	}
+	q.made = made
+	return q
+}
+
+// factBlock collects the facts of one section with the names that they use.
+type factBlock struct {
+	g      *generation
+	n      int
+	names  index[Sym]
+	nodes  index[Node]
+	shapes index[ShapeID]
+	cavs   index[CaveatRef]
+	facts  []byte
+}
+
+// index numbers the distinct values it is given, from 0.
+type index[K comparable] struct {
+	ids  map[K]uint64
+	keys []K
+}
+
+func (x *index[K]) of(k K) uint64 {
+	id, ok := x.ids[k]
+	if !ok {
+		if x.ids == nil {
+			x.ids = map[K]uint64{}
+		}
+		id = uint64(len(x.keys))
+		x.ids[k] = id
+		x.keys = append(x.keys, k)
+	}
+	return id
+}
+
+func newFactBlock(g *generation) *factBlock { return &factBlock{g: g} }
+
+func (b *factBlock) add(f *fact, created, deleted uint64) {
+	b.n++
+	d := binary.AppendUvarint(b.facts, b.nodes.of(f.object))
+	d = binary.AppendUvarint(d, b.nodes.of(f.subject))
+	d = binary.AppendUvarint(d, b.shapes.of(f.shape))
+	caveat := uint64(0)
+	if f.caveat != 0 {
+		caveat = b.cavs.of(f.caveat) + 1
+	}
+	d = binary.AppendUvarint(d, caveat)
+	d = binary.AppendVarint(d, f.expires)
+	d = binary.AppendUvarint(d, created)
+	b.facts = binary.AppendUvarint(d, deleted)
+}
+
+func (b *factBlock) encode() []byte {
+	var shapes, nodes, cavs []byte
+	for _, id := range b.shapes.keys {
+		sh := b.g.syms.Shape(id)
+		for _, s := range []Sym{sh.Type, sh.Relation, sh.SubjectType, sh.SubjectRelation} {
+			shapes = binary.AppendUvarint(shapes, b.names.of(s))
+		}
+	}
+	for _, n := range b.nodes.keys {
+		e := b.g.nodes.at(uint32(n))
+		nodes = binary.AppendUvarint(nodes, b.names.of(e.typ))
+		nodes = appendString(nodes, e.id)
+	}
+	for _, ref := range b.cavs.keys {
+		e := b.g.caveat(ref)
+		cavs = binary.AppendUvarint(cavs, b.names.of(e.name))
+		cavs = appendString(cavs, e.context)
+	}
+	out := binary.AppendUvarint(nil, uint64(len(b.names.keys)))
+	for _, s := range b.names.keys {
+		out = appendString(out, b.g.syms.Name(s))
+	}
+	out = append(binary.AppendUvarint(out, uint64(len(b.shapes.keys))), shapes...)
+	out = append(binary.AppendUvarint(out, uint64(len(b.nodes.keys))), nodes...)
+	out = append(binary.AppendUvarint(out, uint64(len(b.cavs.keys))), cavs...)
+	return append(binary.AppendUvarint(out, uint64(b.n)), b.facts...)
+}
+
+// sectionWriter frames and packs sections; the first error ends it.
+type sectionWriter struct {
+	w        *bufio.Writer
+	deflate  *flate.Writer
+	packed   bytes.Buffer
+	sections int
+	written  int64
+	err      error
+}
+
+func newSectionWriter(w io.Writer) *sectionWriter {
+	sw := &sectionWriter{w: bufio.NewWriterSize(w, 1<<20)}
+	sw.deflate, _ = flate.NewWriter(nil, flate.BestSpeed) // the level is valid
+	sw.write([]byte(snapshotMagic))
+	return sw
+}
+
+func (sw *sectionWriter) write(b []byte) {
+	if sw.err == nil {
+		var n int
+		n, sw.err = sw.w.Write(b)
+		sw.written += int64(n)
+	}
+}
+
+func (sw *sectionWriter) section(kind sectionKind, payload []byte) {
+	if sw.err != nil {
+		return
+	}
+	sw.packed.Reset()
+	sw.deflate.Reset(&sw.packed)
+	if _, sw.err = sw.deflate.Write(payload); sw.err != nil {
+		return
+	}
+	if sw.err = sw.deflate.Close(); sw.err != nil {
+		return
+	}
+	sw.write(frame(kind, len(payload), sw.packed.Bytes()))
+	sw.write(sw.packed.Bytes())
+	sw.sections++
+}
+
+func frame(kind sectionKind, unpacked int, packed []byte) []byte {
+	var f [frameBytes]byte
+	f[0] = byte(kind)
+	binary.LittleEndian.PutUint32(f[1:], uint32(unpacked))
+	binary.LittleEndian.PutUint32(f[5:], uint32(len(packed)))
+	sum := crc32.Update(crc32.Checksum(f[:9], castagnoli), castagnoli, packed)
+	binary.LittleEndian.PutUint32(f[9:], sum)
+	return f[:]
+}
+
+func (sw *sectionWriter) flush() error {
+	if sw.err == nil {
+		sw.err = sw.w.Flush()
+	}
+	return sw.err
+}

@@ -1,0 +1,273 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"runtime"
+
+	"github.com/pemba-authz/pemba/tuple"
+)
+
+var (
+	// ErrHorizon is returned for a revision that is not readable any more.
+	ErrHorizon = errors.New("revision lies below the horizon")
+	// ErrFuture is returned for a revision that is not applied yet.
+	ErrFuture = errors.New("revision is not applied yet")
+)
+
+// TenantError says that there is no tenant of that name.
+type TenantError struct{ Tenant string }
+
+func (e *TenantError) Error() string { return fmt.Sprintf("no tenant %q", e.Tenant) }
+
+// View is all of one tenant that is readable at one revision. It never
+// changes. It is a small value: copy it, share it between goroutines, drop it
+// when done. A view keeps what it reads in memory for as long as it is held.
+//
+// Nodes, facts and iterators of a view go with views of the same generation.
+type View struct {
+	g           *generation
+	rev         uint64
+	time        int64
+	tenant      string
+	incarnation uint64
+}
+
+// View returns the tenant as it was at rev; 0 means the newest revision. The
+// error is a *TenantError, ErrFuture or ErrHorizon.
+func (s *Store) View(tenant string, rev uint64) (View, error) {
+	for {
+		st := s.state.Load()
+		at := rev
+		if at == 0 {
+			at = st.revision
+		}
+		if at > st.revision {
+			return View{}, fmt.Errorf("%w: %d, applied is %d", ErrFuture, at, st.revision)
+		}
+		sp := st.space(tenant)
+		if sp == nil {
+			return View{}, &TenantError{tenant}
+		}
+		g := sp.gen.Load()
+		if floor := max(st.horizon, g.floor); at >= floor {
+			return View{g: g, rev: at, time: st.time, tenant: tenant, incarnation: sp.info.Incarnation}, nil
+		} else if rev != 0 {
+			return View{}, fmt.Errorf("%w: %d, the oldest is %d", ErrHorizon, rev, floor)
+		}
+		// The entry that is being applied has moved the horizon up to itself;
+		// it is published at once.
+		runtime.Gosched()
+	}
+}
+
+// Revision returns the revision that the view shows.
+func (v View) Revision() uint64 { return v.rev }
+
+// Time returns the newest applied command's time, Unix nanoseconds, as it was
+// when the view was taken.
+func (v View) Time() int64 { return v.time }
+
+// Tenant returns the tenant's name.
+func (v View) Tenant() string { return v.tenant }
+
+// Incarnation returns the tenant's incarnation.
+func (v View) Incarnation() uint64 { return v.incarnation }
+
+// Symbols returns the store's table of names.
+func (v View) Symbols() *Symbols { return v.g.syms }
+
+// Generation returns a number, unique in the process, within which nodes are
+// comparable.
+func (v View) Generation() uint64 { return v.g.id }
+
+// Node returns the node of an object or subject, 0 if no tuple names it. It
+// never interns. Node(typ, "*") is what wildcard tuples name.
+func (v View) Node(typ Sym, id string) Node { return v.g.node(typ, id) }
+
+// NodeName returns type and id of a node of this generation.
+func (v View) NodeName(n Node) (typ Sym, id string) {
+	e := v.g.nodes.at(uint32(n))
+	return e.typ, e.id
+}
+
+// Fact is a stored tuple by its ids. Whether it has expired is the caller's
+// to decide: it has when its time is at or after Expires.
+type Fact struct {
+	Object, Subject Node
+	Shape           ShapeID
+	Caveat          CaveatRef // 0 = none
+	Expires         int64     // Unix nanoseconds, 0 = never
+}
+
+// Find returns the tuple (object, relation and kind of subject by shape,
+// subject) if it is there. O(1).
+func (v View) Find(object Node, shape ShapeID, subject Node) (Fact, bool) {
+	f := v.g.find(object, shape, subject, v.rev)
+	if f == nil {
+		return Fact{}, false
+	}
+	return f.fact(), true
+}
+
+func (f *fact) fact() Fact {
+	return Fact{f.object, f.subject, f.shape, f.caveat, f.expires}
+}
+
+// Caveat returns the caveat's name and its stored context, a canonical JSON
+// object or "".
+func (v View) Caveat(ref CaveatRef) (name Sym, context string) {
+	e := v.g.caveat(ref)
+	return e.name, e.context
+}
+
+// Iter steps through the facts of a row:
+//
+//	for it := v.Forward(o, shape); it.Next(); {
+//		f := it.Fact()
+//	}
+type Iter struct {
+	g    *generation
+	rev  uint64
+	next uint32
+	cur  *fact
+	dir  direction
+}
+
+// Forward returns the facts of object whose relation and kind of subject are
+// shape's, newest first.
+func (v View) Forward(object Node, shape ShapeID) Iter { return v.iter(object, shape, forward) }
+
+// Reverse returns the facts of that shape whose subject is the given one,
+// newest first.
+func (v View) Reverse(subject Node, shape ShapeID) Iter { return v.iter(subject, shape, reverse) }
+
+func (v View) iter(n Node, shape ShapeID, dir direction) Iter {
+	it := Iter{g: v.g, rev: v.rev, dir: dir}
+	if r := v.g.row(n, shape, dir); r != nil {
+		it.next = r.head.Load()
+	}
+	return it
+}
+
+// Next steps to the next fact and reports whether there is one.
+func (it *Iter) Next() bool {
+	for it.next != 0 {
+		f := it.g.facts.at(it.next)
+		if it.dir == forward {
+			it.next = f.nextForward
+		} else {
+			it.next = f.nextReverse
+		}
+		if f.visible(it.rev) {
+			it.cur = f
+			return true
+		}
+	}
+	return false
+}
+
+// Fact returns the fact that Next has stepped to.
+func (it *Iter) Fact() Fact { return it.cur.fact() }
+
+// LastChange returns the revision of the newest change to a tuple of that
+// shape, 0 if none is known above the horizon. It may be later than the view.
+func (v View) LastChange(shape ShapeID) uint64 {
+	if s := v.g.stat(shape); s != nil {
+		return s.changed.Load()
+	}
+	return 0
+}
+
+// LastTupleChange returns the revision of the newest change to any tuple of
+// the tenant. It may be later than the view.
+func (v View) LastTupleChange() uint64 { return v.g.changed.Load() }
+
+// Record returns a named record and the revision that wrote it. The value is
+// shared: read only.
+func (v View) Record(key string) (value []byte, rev uint64, ok bool) {
+	if r := v.g.records.at(key, v.rev); r != nil {
+		return r.value, r.created, true
+	}
+	return nil, 0, false
+}
+
+// Shapes yields the classes of tuples with the number of live ones, expired
+// ones included, at the newest revision (not the view's).
+func (v View) Shapes() iter.Seq2[ShapeTraits, int64] {
+	return func(yield func(ShapeTraits, int64) bool) {
+		for i := uint32(1); i <= v.g.counts.len(); i++ {
+			c := v.g.counts.at(i)
+			if n := c.live.Load(); n != 0 && !yield(c.traits, n) {
+				return
+			}
+		}
+	}
+}
+
+// Tuples yields the tuples that f selects, expired ones included, in no
+// promised order. With an object or a subject id it reads that row, else all
+// that the tenant has.
+func (v View) Tuples(f tuple.Filter) iter.Seq[tuple.Tuple] {
+	return func(yield func(tuple.Tuple) bool) {
+		switch {
+		case f.ID != "":
+			v.rowTuples(v.Node(v.g.syms.Lookup(f.Type), f.ID), forward, f, yield)
+		case f.SubjectID != "":
+			v.rowTuples(v.Node(v.g.syms.Lookup(f.SubjectType), f.SubjectID), reverse, f, yield)
+		default:
+			v.scanTuples(f, yield)
+		}
+	}
+}
+
+func (v View) rowTuples(n Node, dir direction, f tuple.Filter, yield func(tuple.Tuple) bool) {
+	if n == 0 {
+		return
+	}
+	for id := range v.g.shapesOf(f) {
+		for it := v.iter(n, id, dir); it.Next(); {
+			if t := v.Tuple(it.Fact()); f.Matches(t) && !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+func (v View) scanTuples(f tuple.Filter, yield func(tuple.Tuple) bool) {
+	wanted := map[ShapeID]bool{}
+	for id := range v.g.shapesOf(f) {
+		wanted[id] = true
+	}
+	if len(wanted) == 0 {
+		return
+	}
+	for ref, n := uint32(1), v.g.facts.len(); ref <= n; ref++ {
+		e := v.g.facts.at(ref)
+		if wanted[e.shape] && e.visible(v.rev) && !yield(v.Tuple(e.fact())) {
+			return
+		}
+	}
+}
+
+// Tuple returns the tuple that f stands for.
+func (v View) Tuple(f Fact) tuple.Tuple {
+	y := v.g.syms
+	sh := y.Shape(f.Shape)
+	_, object := v.NodeName(f.Object)
+	_, subject := v.NodeName(f.Subject)
+	c := v.g.caveat(f.Caveat)
+	t := tuple.Tuple{
+		Object:   tuple.Object{Type: y.Name(sh.Type), ID: object},
+		Relation: y.Name(sh.Relation),
+		Subject:  tuple.Subject{Type: y.Name(sh.SubjectType), ID: subject},
+		Caveat:   y.Name(c.name),
+		Context:  c.context,
+		Expires:  f.Expires,
+	}
+	if sh.SubjectRelation != SymWildcard {
+		t.Subject.Relation = y.Name(sh.SubjectRelation)
+	}
+	return t
+}
