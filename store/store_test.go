@@ -1,7 +1,15 @@
 package store
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/pemba-authz/pemba/tuple"
 )
@@ -27,25 +35,344 @@ func apply(t testing.TB, s *Store, rev uint64, cmds ...Command) []Outcome {
 	return s.Apply(rev, e.Append(nil))
 }
 
-func TestStore_Smoke(t *testing.T) {
-	s := New(Options{})
+// ready returns a store with the tenant "default", made at revision 1.
+func ready(t testing.TB) *Store {
+	t.Helper()
+	s := New(Options{CollectMin: 1})
 	apply(t, s, 1, Command{Kind: KindInit, ClusterID: "c", Tenant: "default"})
-	tp := parse(t, "doc:a#viewer@group:g#member")
-	if out := apply(t, s, 2, Command{Kind: KindWrite, Tenant: "default", Updates: []Update{{OpCreate, tp}}}); out[0].Code != OK {
-		t.Fatal(out)
+	return s
+}
+
+func write(t testing.TB, op Op, texts ...string) Command {
+	t.Helper()
+	c := Command{Kind: KindWrite, Tenant: "default", Actor: "ann", Time: int64(time.Hour)}
+	for _, text := range texts {
+		c.Updates = append(c.Updates, Update{op, parse(t, text)})
 	}
-	v := must[View](t)(s.View("default", 0))
-	n := 0
-	for got := range v.Tuples(tuple.Filter{Type: "doc"}) {
-		n++
-		if got != tp {
-			t.Fatal(got)
+	return c
+}
+
+func codes(outs []Outcome) []Code {
+	var out []Code
+	for _, o := range outs {
+		out = append(out, o.Code)
+	}
+	return out
+}
+
+func texts(t testing.TB, s *Store, rev uint64) []string {
+	t.Helper()
+	var out []string
+	for _, tp := range content(t, s, "default", rev) {
+		out = append(out, tp.String())
+	}
+	return out
+}
+
+func TestApply_CommandsOfOneEntrySeeTheirPredecessors(t *testing.T) {
+	s := ready(t)
+	outs := apply(t, s, 2,
+		write(t, OpCreate, "doc:a#viewer@user:x"),
+		write(t, OpCreate, "doc:a#viewer@user:x", "doc:b#viewer@user:x"),
+		write(t, OpDelete, "doc:a#viewer@user:x"),
+		write(t, OpCreate, "doc:a#viewer@user:x[ip]"))
+	if diff := cmp.Diff([]Code{OK, CodeAlreadyExists, OK, OK}, codes(outs)); diff != "" {
+		t.Fatal(diff)
+	}
+	if diff := cmp.Diff([]string{"doc:a#viewer@user:x[ip]"}, texts(t, s, 2)); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestApply_CreateThenDeleteInOneRevisionNetsToNothing(t *testing.T) {
+	s := ready(t)
+	apply(t, s, 2, write(t, OpCreate, "doc:a#viewer@user:x"), write(t, OpDelete, "doc:a#viewer@user:x"))
+	if got := texts(t, s, 2); got != nil {
+		t.Fatal(got)
+	}
+}
+
+func TestApply_UnknownSubjectRelationIsNotThePlainSubject(t *testing.T) {
+	s := ready(t)
+	apply(t, s, 2, write(t, OpCreate, "doc:a#viewer@group:g"))
+	apply(t, s, 3, write(t, OpDelete, "doc:a#viewer@group:g#neverseen"))
+	if diff := cmp.Diff([]string{"doc:a#viewer@group:g"}, texts(t, s, 3)); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestApply_CreateReplacesAnExpiredTuple(t *testing.T) {
+	s := ready(t)
+	apply(t, s, 2, write(t, OpCreate, "doc:a#viewer@user:x[expiration:1970-01-01T00:30:00Z]"))
+	outs := apply(t, s, 3, write(t, OpCreate, "doc:a#viewer@user:x"))
+	if outs[0].Code != OK {
+		t.Fatal(outs[0].Err())
+	}
+	if diff := cmp.Diff([]string{"doc:a#viewer@user:x"}, texts(t, s, 3)); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestApply_RequestIDTakesEffectOnce(t *testing.T) {
+	s := ready(t)
+	at := func(c Command, id string, now time.Duration) Command {
+		c.RequestID, c.Time = id, int64(now)
+		return c
+	}
+	first := uuid7(int64(time.Hour), 1)
+	create := write(t, OpCreate, "doc:a#viewer@user:x")
+	outs := apply(t, s, 2, at(create, first, time.Hour))
+	again := apply(t, s, 9, at(create, first, time.Hour+time.Minute))
+	want := outs[0]
+	want.Replayed = true
+	if diff := cmp.Diff(want, again[0]); diff != "" {
+		t.Fatal(diff)
+	}
+	other := at(create, first, time.Hour)
+	other.Actor = "bob"
+	outs = apply(t, s, 10,
+		at(write(t, OpDelete, "doc:a#viewer@user:x"), first, time.Hour+time.Minute), // another body
+		other, // another caller's id is another id
+		at(create, uuid7(int64(49*time.Minute), 2), time.Hour),
+		at(create, uuid7(int64(3*time.Hour), 3), time.Hour),
+		at(create, "not-a-uuid", time.Hour))
+	if diff := cmp.Diff([]Code{CodeRequestReused, CodeAlreadyExists, CodeRequestTooOld, CodeInvalid, CodeInvalid}, codes(outs)); diff != "" {
+		t.Fatal(diff)
+	}
+	late := apply(t, s, 11, at(create, first, time.Hour+RequestWindow+time.Second))
+	if late[0].Code != CodeRequestTooOld {
+		// The window is counted when the entry before has been applied.
+		late = apply(t, s, 12, at(create, first, time.Hour+RequestWindow+time.Second))
+	}
+	if late[0].Code != CodeRequestTooOld {
+		t.Fatal(late[0])
+	}
+}
+
+func TestApply_SchemaRevisionAndEmptyShapes(t *testing.T) {
+	s := ready(t)
+	schema := Command{Kind: KindWrite, Tenant: "default", Records: []RecordUpdate{{Key: SchemaRecord, Value: []byte("one")}}}
+	apply(t, s, 2, schema)
+	stale, fresh := write(t, OpTouch, "doc:a#viewer@user:*"), write(t, OpTouch, "doc:a#viewer@user:*")
+	stale.SchemaRevision, fresh.SchemaRevision = 1, 2
+	schema.Empty = []EmptyShape{{Type: "doc", Relation: "viewer", SubjectType: "user", Wildcard: true}}
+	outs := apply(t, s, 3, stale, fresh, schema)
+	if diff := cmp.Diff([]Code{CodeSchemaChanged, OK, CodeShapeInUse}, codes(outs)); diff != "" {
+		t.Fatal(diff)
+	}
+	if got := outs[2].Detail; got != "1 tuples doc#viewer: user:*" {
+		t.Fatal(got)
+	}
+}
+
+func TestApply_DeletedTenantComesBackAsAnother(t *testing.T) {
+	s := ready(t)
+	apply(t, s, 2, write(t, OpTouch, "doc:a#viewer@user:x"))
+	apply(t, s, 3, Command{Kind: KindDeleteTenant, Tenant: "default"})
+	var unknown *TenantError
+	if _, err := s.View("default", 0); !errors.As(err, &unknown) {
+		t.Fatal(err)
+	}
+	apply(t, s, 4, Command{Kind: KindCreateTenant, Tenant: "default"})
+	old := write(t, OpTouch, "doc:a#viewer@user:x")
+	old.Incarnation = 1
+	if outs := apply(t, s, 5, old); outs[0].Code != CodeTenantIncarnation {
+		t.Fatal(outs[0])
+	}
+	if got := texts(t, s, 0); got != nil {
+		t.Fatal(got)
+	}
+	if info, _ := s.Tenant("default"); info.Incarnation != 4 {
+		t.Fatal(info)
+	}
+}
+
+func TestApply_PanicsOnWhatItCannotRead(t *testing.T) {
+	for name, entry := range map[string][]byte{
+		"empty": {}, "version": {9, 0}, "kind": JoinEntry([][]byte{{200, 0, 0, 0, 0, 0, 0}}), "short": {1, 1, 5, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Fatal("no panic")
+				}
+			}()
+			ready(t).Apply(2, entry)
+		})
+	}
+}
+
+func TestView_KeepsItsContentWhileTheStoreCollects(t *testing.T) {
+	s := ready(t)
+	apply(t, s, 2, write(t, OpTouch, "doc:a#viewer@user:x"))
+	old := must[View](t)(s.View("default", 2))
+	apply(t, s, 3, write(t, OpDelete, "doc:a#viewer@user:x"))
+	for rev := uint64(4); rev < 3000; rev++ {
+		apply(t, s, rev, write(t, []Op{OpTouch, OpDelete}[rev%2], "doc:b#viewer@user:x"))
+	}
+	apply(t, s, 3000, Command{Kind: KindHorizon, Horizon: 3000})
+	if st := s.Stats(); st.Versions > 10 {
+		t.Fatalf("%d versions left", st.Versions)
+	}
+	y := s.Symbols()
+	shape := y.LookupShape(Shape{y.Lookup("doc"), y.Lookup("viewer"), y.Lookup("user"), 0})
+	if _, ok := old.Find(old.Node(y.Lookup("doc"), "a"), shape, old.Node(y.Lookup("user"), "x")); !ok {
+		t.Fatal("the old view lost its tuple")
+	}
+	if _, err := s.View("default", 2999); !errors.Is(err, ErrHorizon) {
+		t.Fatal(err)
+	}
+	if _, err := s.View("default", 3001); !errors.Is(err, ErrFuture) {
+		t.Fatal(err)
+	}
+}
+
+// TestView_ReadersBesideTheWriter is for the race detector: views taken at any
+// time hold exactly the tuples of their revision.
+func TestView_ReadersBesideTheWriter(t *testing.T) {
+	s := ready(t)
+	const last = 4000
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for s.Revision() < last {
+				v, err := s.View("default", 0)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n := 0
+				for tp := range v.Tuples(tuple.Filter{Type: "doc", ID: "hot"}) {
+					if tp.Subject.ID != fmt.Sprint(v.Revision()) && v.Revision() > 1 {
+						t.Errorf("revision %d shows %s", v.Revision(), tp)
+					}
+					n++
+				}
+				if n != 1 && v.Revision() > 1 {
+					t.Errorf("revision %d shows %d tuples", v.Revision(), n)
+					return
+				}
+			}
+		})
+	}
+	for rev := uint64(2); rev <= last; rev++ {
+		c := write(t, OpTouch, fmt.Sprintf("doc:hot#viewer@user:%d", rev), fmt.Sprintf("doc:%d#viewer@user:x", rev))
+		if rev > 2 {
+			c.Updates = append(c.Updates, Update{OpDelete, parse(t, fmt.Sprintf("doc:hot#viewer@user:%d", rev-1))})
+		}
+		apply(t, s, rev, c)
+		if rev%100 == 0 {
+			apply(t, s, rev+1, Command{Kind: KindHorizon, Horizon: rev - 20}, write(t, OpDelete, fmt.Sprintf("doc:hot#viewer@user:%d", rev)),
+				write(t, OpTouch, fmt.Sprintf("doc:hot#viewer@user:%d", rev+1)))
+			rev++
 		}
 	}
-	if n != 1 {
-		t.Fatal(n)
-	}
+	readers.Wait()
 	if err := s.Verify(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestSnapshot_WritingDoesNotSeeLaterWrites(t *testing.T) {
+	s := ready(t)
+	apply(t, s, 2, write(t, OpTouch, "doc:a#viewer@user:x"))
+	_, want := s.Hash()
+	c := s.Capture()
+	apply(t, s, 3, write(t, OpDelete, "doc:a#viewer@user:x"), write(t, OpTouch, "doc:b#viewer@user:x"))
+	apply(t, s, 4, Command{Kind: KindHorizon, Horizon: 4})
+	var buf bytes.Buffer
+	if _, err := c.WriteTo(&buf); err != nil {
+		t.Fatal(err)
+	}
+	n := New(Options{})
+	if err := n.Restore(&buf); err != nil {
+		t.Fatal(err)
+	}
+	if rev, got := n.Hash(); rev != 2 || got != want {
+		t.Fatalf("revision %d, hashes equal: %v", rev, got == want)
+	}
+}
+
+// TestRestore_RefusesDamage damages a snapshot at every byte, by truncation
+// and by a flipped bit: Restore names the section and leaves the store alone.
+func TestRestore_RefusesDamage(t *testing.T) {
+	s := ready(t)
+	apply(t, s, 2, write(t, OpTouch, "doc:a#viewer@user:x[ip:{\"a\":1}]", "doc:a#viewer@group:g#member"),
+		Command{Kind: KindWrite, Tenant: "default", Records: []RecordUpdate{{Key: "k", Value: []byte("v")}}, RequestID: uuid7(1e15, 1), Time: 1e15})
+	var buf bytes.Buffer
+	if _, err := s.Capture().WriteTo(&buf); err != nil {
+		t.Fatal(err)
+	}
+	whole := buf.Bytes()
+	target := ready(t)
+	_, before := target.Hash()
+	for i := range whole {
+		flipped := bytes.Clone(whole)
+		flipped[i] ^= 0x10
+		for name, data := range map[string][]byte{"cut": whole[:i], "flipped": flipped} {
+			var corrupt *CorruptError
+			if err := target.Restore(bytes.NewReader(data)); !errors.As(err, &corrupt) {
+				t.Fatalf("%s at byte %d: %v", name, i, err)
+			}
+		}
+	}
+	if err := target.Restore(bytes.NewReader(append(bytes.Clone(whole), 0))); err == nil {
+		t.Fatal("a byte too many is accepted")
+	}
+	if _, after := target.Hash(); after != before {
+		t.Fatal("a failed restore changed the store")
+	}
+	if err := target.Restore(bytes.NewReader(whole)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestVerify_FindsDamage breaks derived state by hand, one part at a time.
+func TestVerify_FindsDamage(t *testing.T) {
+	for name, damage := range map[string]func(g *generation){
+		"row counter":   func(g *generation) { g.rows.at(1).live++ },
+		"shape counter": func(g *generation) { g.counts.at(1).live.Add(1) },
+		"shape changed": func(g *generation) { g.shapes.at(1).changed.Store(0) },
+		"change list":   func(g *generation) { g.log.add(change{2, 1, changeDelete}) },
+		"row list":      func(g *generation) { g.rows.at(1).head.Store(0) },
+		"life":          func(g *generation) { g.facts.at(1).deleted.Store(1) },
+		"fact index": func(g *generation) {
+			(*g.factIndex.slots.Load())[0].Store(0)
+			g.factIndex.slots.Store(new(table).grow(nil, nil))
+		},
+		"node index": func(g *generation) { g.nodeIndex.slots.Store(new(table).grow(nil, nil)) },
+		"record":     func(g *generation) { g.records.versions.at(1).created = 99 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := ready(t)
+			c := write(t, OpTouch, "doc:a#viewer@user:x")
+			c.Records = []RecordUpdate{{Key: "k", Value: []byte("v")}}
+			apply(t, s, 2, c)
+			if err := s.Verify(); err != nil {
+				t.Fatal(err)
+			}
+			damage(s.state.Load().space("default").gen.Load())
+			if s.Verify() == nil {
+				t.Fatal("not found")
+			}
+		})
+	}
+}
+
+func TestCommand_ValidateNamesTheField(t *testing.T) {
+	dup := write(t, OpTouch, "doc:a#viewer@user:x", "doc:a#viewer@user:x")
+	for want, c := range map[string]Command{
+		"update 1: doc:a#viewer@user:x occurs twice": dup,
+		"unknown kind 77":                           {Kind: 77},
+		`tenant "":`:                                {Kind: KindWrite},
+		`tenant "a/b":`:                             {Kind: KindCreateTenant, Tenant: "a/b"},
+		"update 0: unknown operation 0":             {Kind: KindWrite, Tenant: "t", Updates: make([]Update, 1)},
+		"10001 updates in one write; at most 10000": {Kind: KindWrite, Tenant: "t", Updates: make([]Update, 10001)},
+		"precondition 0: filter.type":               {Kind: KindWrite, Tenant: "t", Preconditions: []Precondition{{Kind: PreTuplesMatch}}},
+		"record 0: a record's key":                  {Kind: KindWrite, Tenant: "t", Records: make([]RecordUpdate, 1)},
+	} {
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }
