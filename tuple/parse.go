@@ -94,14 +94,14 @@ const traitFix = "after the subject come [caveat], [caveat:{json}] and [expirati
 func (t *Tuple) parseTraits(s string) error {
 	t.Caveat, t.Context, t.Expires = "", "", 0
 	bad := &FieldError{"tuple", s, traitFix}
-	body, hasExpiry := s, false
+	body := s
 	if i := strings.LastIndex(s, "[expiration:"); i >= 0 && strings.HasSuffix(s, "]") {
 		at, err := time.Parse(time.RFC3339Nano, s[i+len("[expiration:"):len(s)-1])
 		if err == nil {
 			if at.Year() < 1970 || at.Year() > 2261 || at.UnixNano() <= 0 {
 				return &FieldError{"expiration", s, "an expiry lies between 1970 and 2261"}
 			}
-			t.Expires, body, hasExpiry = at.UnixNano(), s[:i], true
+			t.Expires, body = at.UnixNano(), s[:i]
 		}
 	}
 	if body == "" {
@@ -111,7 +111,7 @@ func (t *Tuple) parseTraits(s string) error {
 		return bad
 	}
 	name, ctx, hasCtx := strings.Cut(body[1:len(body)-1], ":")
-	if !ValidType(name) || (name == "expiration" && !hasExpiry) {
+	if !ValidType(name) || name == "expiration" {
 		return bad
 	}
 	t.Caveat = name

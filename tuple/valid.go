@@ -138,8 +138,8 @@ func (t Tuple) Validate() error {
 	if err := t.Key().Validate(); err != nil {
 		return err
 	}
-	if t.Caveat != "" && !ValidType(t.Caveat) {
-		return &FieldError{"caveat", t.Caveat, nameFix}
+	if t.Caveat != "" && (!ValidType(t.Caveat) || t.Caveat == "expiration") {
+		return &FieldError{"caveat", t.Caveat, nameFix + "; \"expiration\" is reserved"}
 	}
 	if t.Context != "" {
 		if t.Caveat == "" {
