@@ -1,0 +1,100 @@
+// Package authz is the service in domain words: every front door ends here. It
+// chooses the view, finds the schema in force, asks the checker, and validates
+// writes before they are proposed. See DESIGN.md.
+package authz
+
+import (
+	"cmp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pemba-authz/pemba/check"
+	"github.com/pemba-authz/pemba/cluster"
+	"github.com/pemba-authz/pemba/graph"
+	"github.com/pemba-authz/pemba/store"
+)
+
+// Options configures a Service. A zero field means its default.
+type Options struct {
+	// MaxStaleness bounds how long after its last contact with a leader a node
+	// answers with consistency Any. Default 10 s.
+	MaxStaleness time.Duration
+	// Limits bound the work of one question. Zero fields are graph's defaults.
+	Limits graph.Limits
+	// Graphs is how many compiled schemas are kept beside each tenant's
+	// newest one. Default 256.
+	Graphs int
+	// Now is the node's clock, Unix nanoseconds. Default time.Now.
+	Now func() int64
+}
+
+// Service answers questions and takes writes. It is safe for concurrent use.
+type Service struct {
+	node    *cluster.Node
+	checker *check.Checker
+	opts    Options
+	graphs  graphs
+	digest  func() [16]byte // of the cluster's UUID
+	tokens  sync.Map        // tenant name -> *issued, the newest token given
+}
+
+// New returns a service over an open node. The caller closes node and checker
+// after the last call has returned.
+func New(node *cluster.Node, checker *check.Checker, opts Options) *Service {
+	opts.MaxStaleness = cmp.Or(opts.MaxStaleness, 10*time.Second)
+	opts.Graphs = cmp.Or(opts.Graphs, 256)
+	if opts.Now == nil {
+		opts.Now = func() int64 { return time.Now().UnixNano() }
+	}
+	return &Service{
+		node: node, checker: checker, opts: opts,
+		graphs: graphs{most: opts.Graphs},
+		digest: sync.OnceValue(func() [16]byte {
+			id, _ := node.Store().Cluster()
+			return clusterDigest(id)
+		}),
+	}
+}
+
+// Caller is who makes a request, for the audit trail, and whose request ids
+// are told apart from others'.
+type Caller struct {
+	Name, Address string
+}
+
+// DefaultTenant is meant where a request names no tenant.
+const DefaultTenant = cluster.DefaultTenant
+
+// tenantName resolves and checks the tenant of a request. Names that begin
+// with "_" belong to pemba's own layers and are closed to front doors.
+func tenantName(name string) (string, error) {
+	if name == "" {
+		return DefaultTenant, nil
+	}
+	if strings.HasPrefix(name, "_") {
+		return "", &Error{Code: PermissionDenied, Reason: "RESERVED_TENANT", Field: "tenant", Value: name,
+			Message: "tenants whose names begin with \"_\" are reserved", Fix: "use another tenant"}
+	}
+	if !store.ValidTenant(name) {
+		return "", unknownTenant(name)
+	}
+	return name, nil
+}
+
+// Status describes the node.
+type Status struct {
+	cluster.Status
+	LastContact time.Duration // since it last heard of a leader; 0 on the leader
+}
+
+// Member is one node of the cluster.
+type Member = cluster.Member
+
+// Status describes the node that serves this call.
+func (s *Service) Status() Status {
+	return Status{s.node.Status(), s.node.LastContact()}
+}
+
+// Ready reports whether the node has caught up since its start.
+func (s *Service) Ready() bool { return s.node.Ready() }

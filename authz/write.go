@@ -1,0 +1,228 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/pemba-authz/pemba/graph"
+	"github.com/pemba-authz/pemba/store"
+	"github.com/pemba-authz/pemba/tuple"
+)
+
+// maxRevalidations is how often a write is validated and proposed again
+// because the schema changed in between.
+const maxRevalidations = 8
+
+// Op is what an update does to a tuple.
+type Op = store.Op
+
+// The operations.
+const (
+	Create = store.OpCreate
+	Touch  = store.OpTouch
+	Delete = store.OpDelete
+)
+
+// Update changes one tuple.
+type Update = store.Update
+
+// PreconditionKind is what a precondition demands.
+type PreconditionKind uint8
+
+const (
+	TuplesMatch     PreconditionKind = iota + 1 // Filter selects a tuple
+	TuplesAbsent                                // Filter selects none
+	RowUnchanged                                // no tuple of (Object, Relation) changed after Since
+	SchemaUnchanged                             // the schema did not change after Since
+)
+
+// Precondition must hold for a write to happen.
+type Precondition struct {
+	Kind     PreconditionKind
+	Filter   tuple.Filter
+	Object   tuple.Object
+	Relation string
+	Since    string // a token
+}
+
+// WriteRequest changes tuples, all or none of them.
+type WriteRequest struct {
+	Tenant        string
+	Updates       []Update
+	Preconditions []Precondition
+	RequestID     string // a UUIDv7; the same one takes effect once. "" = none
+}
+
+// Write changes tuples if the schema allows them and all preconditions hold.
+// It returns once the change is durable. On code UnknownOutcome the change may
+// or may not happen; the same request id makes another try safe.
+func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token string, err error) {
+	name, err := tenantName(r.Tenant)
+	if err != nil {
+		return "", err
+	}
+	if r.RequestID != "" {
+		if _, err := store.RequestTime(r.RequestID); err != nil {
+			return "", tupleError(err)
+		}
+	}
+	for range maxRevalidations {
+		c, err := s.writeCommand(name, by, r)
+		if err != nil {
+			return "", err
+		}
+		out, err := s.node.Propose(ctx, c)
+		if err != nil {
+			return "", proposeError(err)
+		}
+		switch out.Code {
+		case store.OK:
+			return s.tokenAt(name, c.Incarnation, out.Revision), nil
+		case store.CodeSchemaChanged:
+			continue
+		}
+		return "", outcomeError(out, &c)
+	}
+	return "", schemaBusy()
+}
+
+func schemaBusy() *Error {
+	return &Error{Code: Unavailable, Reason: "SCHEMA_BUSY", Message: "the schema keeps changing", Fix: "try again shortly"}
+}
+
+// writeCommand validates r against the schema that this node has, and binds
+// the command to it.
+func (s *Service) writeCommand(tenant string, by Caller, r WriteRequest) (store.Command, error) {
+	v, err := s.node.Store().View(tenant, 0)
+	if err != nil {
+		return store.Command{}, viewError(err)
+	}
+	g, rev, err := s.graphOf(v)
+	if err != nil {
+		return store.Command{}, err
+	}
+	seen := make(map[tuple.Key]int, len(r.Updates))
+	for i, u := range r.Updates {
+		if err := checkUpdate(g, u); err != nil {
+			return store.Command{}, tupleError(err).at(fmt.Sprintf("updates[%d].tuple", i))
+		}
+		key := u.Tuple.Key()
+		if first, dup := seen[key]; dup {
+			return store.Command{}, &Error{Code: Invalid, Reason: "DUPLICATE_UPDATE", Field: fmt.Sprintf("updates[%d].tuple", i), Value: key.String(),
+				Message: fmt.Sprintf("%s is also what updates[%d] changes", clip(key.String()), first), Fix: "change a tuple once in a write"}
+		}
+		seen[key] = i
+	}
+	preconditions, err := s.preconditions(g, v.Incarnation(), r.Preconditions)
+	if err != nil {
+		return store.Command{}, err
+	}
+	return store.Command{
+		Kind: store.KindWrite, Tenant: tenant, Incarnation: v.Incarnation(),
+		Actor: by.Name, Address: by.Address, RequestID: r.RequestID,
+		SchemaRevision: rev, Preconditions: preconditions, Updates: r.Updates,
+	}, nil
+}
+
+// checkUpdate checks a tuple against the schema. To delete one, its caveat and
+// expiry need not be told.
+func checkUpdate(g *graph.Graph, u Update) error {
+	t := u.Tuple
+	if u.Op == Delete {
+		t.Caveat, t.Context, t.Expires = "", "", 0
+	}
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	err := g.CheckTuple(t)
+	var refused *graph.NotAllowedError
+	if u.Op == Delete && errors.As(err, &refused) && (refused.Field == "caveat" || refused.Field == "expiration") {
+		return nil
+	}
+	return err
+}
+
+func (s *Service) preconditions(g *graph.Graph, incarnation uint64, in []Precondition) ([]store.Precondition, error) {
+	var out []store.Precondition
+	for i, p := range in {
+		field := fmt.Sprintf("preconditions[%d]", i)
+		sp := store.Precondition{Filter: p.Filter, Object: p.Object, Relation: p.Relation}
+		switch p.Kind {
+		case TuplesMatch, TuplesAbsent:
+			sp.Kind = store.PreTuplesMatch
+			if p.Kind == TuplesAbsent {
+				sp.Kind = store.PreTuplesAbsent
+			}
+			var e *Error
+			if err := checkFilter(g, p.Filter); errors.As(err, &e) {
+				return nil, e.at(field)
+			}
+		case RowUnchanged, SchemaUnchanged:
+			sp.Kind, sp.Record = store.PreRowUnchanged, ""
+			if p.Kind == SchemaUnchanged {
+				sp.Kind, sp.Record = store.PreRecordUnchanged, store.SchemaRecord
+			}
+			since, err := s.since(p.Since, field+".since", incarnation)
+			if err != nil {
+				return nil, err
+			}
+			sp.Since = since
+		default:
+			return nil, internal(fmt.Errorf("precondition kind %d", p.Kind))
+		}
+		out = append(out, sp)
+	}
+	return out, nil
+}
+
+// since returns the revision of a token that a precondition names.
+func (s *Service) since(token, field string, incarnation uint64) (uint64, error) {
+	p, err := s.position(token, field)
+	if err != nil {
+		return 0, err
+	}
+	return p.revision, sameTenant(p, incarnation, field, token)
+}
+
+func proposeError(err error) *Error {
+	if errors.Is(err, store.ErrInvalidCommand) {
+		return &Error{Code: Invalid, Reason: "INVALID_WRITE", Message: errors.Unwrap(err).Error(), Err: err}
+	}
+	return nodeError(err)
+}
+
+// outcomeError translates how a command ended other than well.
+func outcomeError(o store.Outcome, c *store.Command) *Error {
+	e := &Error{Message: o.Code.String(), Err: o.Err()}
+	switch o.Code {
+	case store.CodeAlreadyExists:
+		e.Code, e.Reason, e.Field, e.Value = AlreadyExists, "TUPLE_EXISTS", fmt.Sprintf("updates[%d].tuple", o.Index), o.Detail
+		e.Message, e.Fix = "tuple "+clip(o.Detail)+" exists", "touch it instead of creating it, if that is fine"
+	case store.CodePrecondition:
+		e.Code, e.Reason, e.Field = FailedPrecondition, "PRECONDITION_FAILED", fmt.Sprintf("preconditions[%d]", o.Index)
+		e.Message, e.Fix = fmt.Sprintf("precondition %d does not hold: %s", o.Index, o.Detail), "read anew and decide again"
+	case store.CodeHorizon:
+		e.Code, e.Reason, e.Field = OutOfRange, "TOKEN_TOO_OLD", fmt.Sprintf("preconditions[%d].since", o.Index)
+		e.Fix = "read anew and use the token of that answer"
+	case store.CodeShapeInUse:
+		e.Code, e.Reason, e.Field, e.Value = FailedPrecondition, "SCHEMA_ORPHANS_TUPLES", "schema", o.Detail
+		e.Message = "the new schema does not allow what is stored: " + o.Detail
+		e.Fix = "delete these tuples first, or keep the relation's types"
+	case store.CodeTenantUnknown, store.CodeTenantIncarnation:
+		return unknownTenant(c.Tenant)
+	case store.CodeRequestReused:
+		e.Code, e.Reason, e.Field, e.Value = FailedPrecondition, "REQUEST_ID_REUSED", "request_id", c.RequestID
+		e.Fix = "make a new request id for each different write"
+	case store.CodeRequestTooOld:
+		e.Code, e.Reason, e.Field, e.Value = FailedPrecondition, "REQUEST_ID_TOO_OLD", "request_id", c.RequestID
+		e.Message, e.Fix = "the request id is too old ("+o.Detail+")", "whether it took effect is not known any more; read, then decide"
+	case store.CodeInvalid:
+		e.Code, e.Reason, e.Message = Invalid, "INVALID_WRITE", o.Detail
+	case store.CodeExhausted:
+		e.Code, e.Reason, e.Message = ResourceExhausted, "STORE_FULL", o.Detail
+	default:
+		return internal(o.Err())
+	}
+	return e
+}

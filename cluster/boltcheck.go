@@ -1,0 +1,199 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+)
+
+// bbolt trusts its file: a damaged page is a panic or a fault in a goroutine
+// that nobody can recover from. checkBolt reads the file by itself, before
+// bbolt does, and returns what is wrong with it as an error.
+//
+// The format (go.etcd.io/bbolt/internal/common): pages of one size, in the
+// byte order of the machine. A page starts with id u64, flags u16, count u16,
+// overflow u32. Pages 0 and 1 are metas, of which the newer valid one counts;
+// it names the root page and the first page never used. Branch and leaf pages
+// hold count elements and then keys and values; overflow pages follow on.
+type boltFile struct {
+	f        *os.File
+	size     int64
+	pageSize int64
+	unused   uint64          // the first page never used
+	seen     map[uint64]bool // pages that the tree refers to
+}
+
+const (
+	boltMagic      = 0xED0CDAED
+	boltVersion    = 2
+	boltHeader     = 16
+	boltElement    = 16
+	boltBranch     = 0x01
+	boltLeaf       = 0x02
+	boltSubBucket  = 0x01
+	boltBucketHead = 16
+)
+
+var ne = binary.NativeEndian
+
+// checkBolt verifies the tree of a bbolt file. An absent or empty file is fine.
+func checkBolt(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return err
+	}
+	b := &boltFile{f: f, size: info.Size(), seen: map[uint64]bool{0: true, 1: true}}
+	root, err := b.readMeta()
+	if err != nil {
+		return err
+	}
+	return b.walk(root, new([]byte))
+}
+
+// readMeta finds the newer valid meta page and returns the root page.
+func (b *boltFile) readMeta() (root uint64, err error) {
+	var newest uint64
+	found := false
+	for size := int64(512); size <= 64<<10; size <<= 1 {
+		for at := range int64(2) {
+			m := make([]byte, 64)
+			if _, err := b.f.ReadAt(m, at*size+boltHeader); err != nil || !validMeta(m) {
+				continue
+			}
+			txid := ne.Uint64(m[48:])
+			if int64(ne.Uint32(m[8:])) != size || found && txid <= newest {
+				continue
+			}
+			found, newest = true, txid
+			b.pageSize, root, b.unused = size, ne.Uint64(m[16:]), ne.Uint64(m[40:])
+		}
+	}
+	if !found {
+		return 0, errors.New("no valid meta page")
+	}
+	return root, nil
+}
+
+func validMeta(m []byte) bool {
+	h := fnv.New64a()
+	h.Write(m[:56])
+	return ne.Uint32(m) == boltMagic && ne.Uint32(m[4:]) == boltVersion && ne.Uint64(m[56:]) == h.Sum64()
+}
+
+// walk checks the subtree of page id; *last is the key before it in the bucket.
+func (b *boltFile) walk(id uint64, last *[]byte) error {
+	page, err := b.read(id)
+	if err != nil {
+		return err
+	}
+	if err := b.elements(page, last); err != nil {
+		return fmt.Errorf("page %d: %w", id, err)
+	}
+	return nil
+}
+
+// read returns the bytes of page id and of those that it overflows into.
+func (b *boltFile) read(id uint64) ([]byte, error) {
+	if id >= b.unused || id >= uint64(b.size/b.pageSize) {
+		return nil, fmt.Errorf("page %d is out of bounds", id)
+	}
+	head := make([]byte, boltHeader)
+	if _, err := b.f.ReadAt(head, int64(id)*b.pageSize); err != nil {
+		return nil, fmt.Errorf("page %d: %w", id, err)
+	}
+	pages := uint64(ne.Uint32(head[12:])) + 1
+	if ne.Uint64(head) != id || id+pages > b.unused || int64(id+pages)*b.pageSize > b.size {
+		return nil, fmt.Errorf("page %d has a bad header", id)
+	}
+	for p := id; p < id+pages; p++ {
+		if b.seen[p] {
+			return nil, fmt.Errorf("page %d is referred to twice", p)
+		}
+		b.seen[p] = true
+	}
+	page := make([]byte, int64(pages)*b.pageSize)
+	_, err := b.f.ReadAt(page, int64(id)*b.pageSize)
+	return page, err
+}
+
+func (b *boltFile) elements(page []byte, last *[]byte) error {
+	flags, count := ne.Uint16(page[8:]), int(ne.Uint16(page[10:]))
+	if flags != boltBranch && flags != boltLeaf {
+		return fmt.Errorf("unexpected page type %#x", flags)
+	}
+	if boltHeader+count*boltElement > len(page) {
+		return errors.New("too many elements")
+	}
+	for i := range count {
+		at := boltHeader + i*boltElement
+		var err error
+		if flags == boltBranch {
+			err = b.branch(page, at, last)
+		} else {
+			err = b.leaf(page, at, last)
+		}
+		if err != nil {
+			return fmt.Errorf("element %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// branch checks the element at offset at and the page it leads to.
+func (b *boltFile) branch(page []byte, at int, last *[]byte) error {
+	pos, klen := uint64(ne.Uint32(page[at:])), uint64(ne.Uint32(page[at+4:]))
+	key, err := cut(page, uint64(at)+pos, klen)
+	if err != nil {
+		return err
+	}
+	if *last != nil && bytes.Compare(key, *last) <= 0 {
+		return errors.New("keys are out of order")
+	}
+	return b.walk(ne.Uint64(page[at+8:]), last)
+}
+
+// leaf checks the key and value at offset at, and the bucket that it may be.
+func (b *boltFile) leaf(page []byte, at int, last *[]byte) error {
+	flags, pos := ne.Uint32(page[at:]), uint64(ne.Uint32(page[at+4:]))
+	klen, vlen := uint64(ne.Uint32(page[at+8:])), uint64(ne.Uint32(page[at+12:]))
+	kv, err := cut(page, uint64(at)+pos, klen+vlen)
+	if err != nil {
+		return err
+	}
+	key, value := kv[:klen], kv[klen:]
+	if *last != nil && bytes.Compare(key, *last) <= 0 {
+		return errors.New("keys are out of order")
+	}
+	*last = append([]byte{}, key...)
+	if flags&boltSubBucket == 0 {
+		return nil
+	}
+	if len(value) < boltBucketHead {
+		return errors.New("bucket without header")
+	}
+	if root := ne.Uint64(value); root != 0 {
+		return b.walk(root, new([]byte))
+	}
+	if len(value) < boltBucketHead+boltHeader {
+		return errors.New("inline bucket without page")
+	}
+	return b.elements(value[boltBucketHead:], new([]byte))
+}
+
+func cut(page []byte, from, n uint64) ([]byte, error) {
+	if from > uint64(len(page)) || n > uint64(len(page))-from {
+		return nil, errors.New("it points beyond its page")
+	}
+	return page[from : from+n], nil
+}

@@ -1,0 +1,141 @@
+package cluster
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// dataDir is the directory of one node, locked while open:
+//
+//	LOCK         flock, held by the running process
+//	node.json    who the directory belongs to
+//	raft.db      the Raft log, term and vote (bbolt)
+//	snapshots/   Raft snapshots
+type dataDir struct {
+	path string
+	lock *os.File
+	id   identity
+}
+
+// identity is node.json. DiskID also stands in raft.db, so that neither is
+// taken for another's. ClusterID is set once the node has been part of a
+// cluster; from then on, missing data is a loss and not a fresh start.
+type identity struct {
+	Format    int    `json:"format"`
+	NodeID    string `json:"node_id"`
+	DiskID    string `json:"disk_id"`
+	ClusterID string `json:"cluster_id,omitempty"`
+}
+
+const identityFormat = 1
+
+func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
+
+// openDir creates or locks the directory and checks that it is nodeID's.
+func openDir(path, nodeID string) (*dataDir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("open data dir: %w", err)
+	}
+	d := &dataDir{path: path}
+	var err error
+	if d.lock, err = lockFile(d.file("LOCK")); err != nil {
+		return nil, fmt.Errorf("open data dir %s: %w", path, err)
+	}
+	if err := d.identify(nodeID); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *dataDir) close() error { return d.lock.Close() }
+
+// identify reads node.json, or writes it into a fresh directory.
+func (d *dataDir) identify(nodeID string) error {
+	name := d.file("node.json")
+	text, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return d.claim(nodeID)
+	case err != nil:
+		return fmt.Errorf("read identity: %w", err)
+	}
+	if err := json.Unmarshal(text, &d.id); err != nil || d.id.NodeID == "" || d.id.DiskID == "" {
+		return &CorruptError{name, fmt.Errorf("it is not a node's identity"), corruptFix}
+	}
+	if d.id.Format != identityFormat {
+		return fmt.Errorf("%s has format %d: %w", name, d.id.Format, ErrIncompatible)
+	}
+	if d.id.NodeID != nodeID {
+		return fmt.Errorf("%s is the dir of node %q, not of %q: %w", d.path, d.id.NodeID, nodeID, ErrForeignDir)
+	}
+	return nil
+}
+
+func (d *dataDir) claim(nodeID string) error {
+	for _, name := range []string{"raft.db", "snapshots"} {
+		if _, err := os.Stat(d.file(name)); err == nil {
+			return &CorruptError{d.file("node.json"), fmt.Errorf("it is missing, but %s is there", name), corruptFix}
+		}
+	}
+	d.id = identity{Format: identityFormat, NodeID: nodeID, DiskID: newUUID()}
+	return d.saveIdentity()
+}
+
+// saveIdentity replaces node.json, durably.
+func (d *dataDir) saveIdentity() error {
+	text, err := json.MarshalIndent(d.id, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp := d.file("node.json.tmp")
+	if err := writeSynced(tmp, append(text, '\n')); err != nil {
+		return fmt.Errorf("write identity: %w", err)
+	}
+	if err := os.Rename(tmp, d.file("node.json")); err != nil {
+		return fmt.Errorf("write identity: %w", err)
+	}
+	return syncDir(d.path)
+}
+
+// joinCluster notes the cluster that the node turned out to be part of.
+func (d *dataDir) joinCluster(id string) error {
+	switch d.id.ClusterID {
+	case id:
+		return nil
+	case "":
+		d.id.ClusterID = id
+		return d.saveIdentity()
+	}
+	return fmt.Errorf("%s belongs to cluster %s, its log to cluster %s: %w", d.path, d.id.ClusterID, id, ErrForeignDir)
+}
+
+func writeSynced(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// syncDir makes the entries of a directory durable.
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// newUUID returns a random (version 4) UUID.
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

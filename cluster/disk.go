@@ -1,0 +1,132 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+)
+
+// disk is where a node keeps its state: the files of a data dir, or what
+// Config.Disk gives instead.
+type disk struct {
+	dir    *dataDir              // nil without files
+	bolt   *raftboltdb.BoltStore // nil without files
+	log    raft.LogStore
+	stable raft.StableStore
+	snaps  *snapshotStore
+}
+
+// diskKey is the key in raft.db of the DiskID that the file belongs to.
+var diskKey = []byte("pemba.disk_id")
+
+func openDisk(cfg *Config) (*disk, error) {
+	if cfg.Disk != nil {
+		return &disk{log: cfg.Disk.Log, stable: cfg.Disk.Stable, snaps: &snapshotStore{SnapshotStore: cfg.Disk.Snapshots}}, nil
+	}
+	dir, err := openDir(cfg.DataDir, cfg.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	d := &disk{dir: dir}
+	if err := d.openFiles(cfg); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *disk) openFiles(cfg *Config) error {
+	var err error
+	if d.bolt, err = openBolt(d.dir.file("raft.db")); err != nil {
+		return err
+	}
+	d.log, d.stable = d.bolt, d.bolt
+	if err := d.stamp(); err != nil {
+		return err
+	}
+	if d.snaps, err = openSnapshots(d.dir.file("snapshots"), newRaftLogger(cfg.Logger)); err != nil {
+		return err
+	}
+	if err := syncDir(d.dir.path); err != nil {
+		return err
+	}
+	return d.checkPresent()
+}
+
+// openBolt opens raft.db after a check that reads every page of its trees.
+func openBolt(path string) (b *raftboltdb.BoltStore, err error) {
+	if err := checkBolt(path); err != nil {
+		return nil, &CorruptError{path, err, corruptFix}
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = &CorruptError{path, fmt.Errorf("%v", r), corruptFix}
+		}
+	}()
+	b, err = raftboltdb.New(raftboltdb.Options{
+		Path:        path,
+		BoltOptions: &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, Timeout: time.Second},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return b, nil
+}
+
+// stamp writes the dir's id into a fresh raft.db, or checks it.
+func (d *disk) stamp() error {
+	id, err := d.bolt.Get(diskKey)
+	switch {
+	case err == nil && string(id) == d.dir.id.DiskID:
+		return nil
+	case err == nil:
+		return fmt.Errorf("%s and node.json beside it belong to different nodes: %w", d.dir.file("raft.db"), ErrForeignDir)
+	case !errors.Is(err, raftboltdb.ErrKeyNotFound):
+		return fmt.Errorf("read %s: %w", d.dir.file("raft.db"), err)
+	}
+	if last, err := d.bolt.LastIndex(); err != nil || last > 0 {
+		return &CorruptError{d.dir.file("raft.db"), errors.Join(errors.New("it has entries but not its owner's id"), err), corruptFix}
+	}
+	return d.bolt.Set(diskKey, []byte(d.dir.id.DiskID))
+}
+
+// checkPresent refuses a dir that once held a cluster's data and lost it.
+func (d *disk) checkPresent() error {
+	if d.dir.id.ClusterID == "" {
+		return nil
+	}
+	last, err := d.log.LastIndex()
+	if err != nil {
+		return err
+	}
+	covered, err := d.snaps.newest()
+	if err == nil && last == 0 && covered == 0 {
+		err = fmt.Errorf("it is empty, but node.json says that the node is part of cluster %s", d.dir.id.ClusterID)
+		return &CorruptError{d.logName(), err, corruptFix}
+	}
+	return err
+}
+
+// logName is what errors call the log.
+func (d *disk) logName() string {
+	if d.dir == nil {
+		return "the log"
+	}
+	return filepath.Join(d.dir.path, "raft.db")
+}
+
+func (d *disk) close() error {
+	var err error
+	if d.bolt != nil {
+		err = d.bolt.Close()
+	}
+	if d.dir != nil {
+		err = errors.Join(err, d.dir.close())
+	}
+	return err
+}

@@ -1,0 +1,290 @@
+// Package cluster keeps a store replicated: Raft's log, its transport and its
+// files, proposing commands in groups, linearizable reads, and the horizon.
+// See DESIGN.md.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/pemba-authz/pemba/store"
+)
+
+// Node is one member of a cluster. All methods may be called from any
+// goroutine.
+type Node struct {
+	cfg       Config
+	log       *slog.Logger
+	disk      *disk
+	logs      *logStore
+	store     *store.Store
+	applied   *applied
+	transport *transport
+	raft      *raft.Raft
+	proposer  *proposer
+	reads     readIndex
+	tenure    atomic.Pointer[tenure] // nil = this node does not lead
+
+	stop      chan struct{}  // closed when Close begins
+	loops     sync.WaitGroup // every goroutine of the node but settle
+	settled   chan struct{}  // closed once every proposal is settled
+	closed    chan struct{}  // closed when Close gives up on what still waits
+	closeOnce sync.Once
+	closeErr  error // of the one Close
+
+	ready     chan struct{} // closed once the node has caught up after its start
+	readyOnce sync.Once
+
+	failed   chan struct{} // closed when err is set
+	failOnce sync.Once
+	err      error // why the node cannot go on; read after failed is closed
+}
+
+// Store returns the replicated state. Only the node writes to it.
+func (n *Node) Store() *store.Store { return n.store }
+
+// Failed is closed when the node cannot go on: its disk hangs or has failed.
+// The process must then end, for a write that was given up may still land; Err
+// says why.
+func (n *Node) Failed() <-chan struct{} { return n.failed }
+
+// Err returns why the node failed, nil while it has not.
+func (n *Node) Err() error {
+	select {
+	case <-n.failed:
+		return n.err
+	default:
+		return nil
+	}
+}
+
+// fail makes err the reason for which the node cannot go on.
+func (n *Node) fail(err error) {
+	n.failOnce.Do(func() {
+		n.err = err
+		close(n.failed)
+		n.log.Error("the node has failed", "err", err)
+	})
+}
+
+// Open starts the node in its data dir: it founds a cluster of one in a fresh
+// dir, and goes on where it was in any other. It returns once the node has
+// caught up with what its cluster had committed, or with the error that keeps
+// it from that; ctx bounds only the wait.
+func Open(ctx context.Context, cfg Config) (*Node, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("open node: %w", err)
+	}
+	d, err := openDisk(&cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open node: %w", err)
+	}
+	n := newNode(cfg, d)
+	if err := n.start(); err != nil {
+		return nil, fmt.Errorf("open node: %w", errors.Join(err, d.close()))
+	}
+	if err := n.awaitReady(ctx); err != nil {
+		return nil, fmt.Errorf("open node: %w", errors.Join(err, n.Close()))
+	}
+	return n, nil
+}
+
+func newNode(cfg Config, d *disk) *Node {
+	n := &Node{
+		cfg: cfg, disk: d, store: store.New(store.Options{}),
+		log:   cfg.Logger.With("node", cfg.NodeID),
+		reads: readIndex{wake: make(chan struct{}, 1)},
+		stop:  make(chan struct{}), settled: make(chan struct{}), closed: make(chan struct{}),
+		ready: make(chan struct{}), failed: make(chan struct{}),
+	}
+	n.applied = &applied{store: n.store}
+	inner := d.log
+	if cfg.WrapLog != nil {
+		inner = cfg.WrapLog(inner)
+	}
+	n.logs = &logStore{
+		LogStore: inner, guard: guard{cfg.WriteDeadline, n.fail},
+		onFull: make(chan struct{}, 1), fullAt: cfg.SnapshotBytes,
+	}
+	d.snaps.log = n.logs
+	return n
+}
+
+// start reads what is on disk, and sets raft and the node's goroutines going.
+func (n *Node) start() error {
+	stable := stableStore{n.disk.stable, n.logs.guard}
+	if err := scan(n.logs, stable, n.disk.snaps, n.disk.logName()); err != nil {
+		return err
+	}
+	var err error
+	if n.transport, err = newTransport(&n.cfg, n.stop); err != nil {
+		return err
+	}
+	if err := n.startRaft(stable); err != nil {
+		return errors.Join(err, n.transport.Close())
+	}
+	n.proposer = newProposer(n.raft, n.cfg.MaxQueued, n.admitWrites, n.stop)
+	go func() {
+		n.proposer.settle()
+		close(n.settled)
+	}()
+	n.loops.Add(5)
+	go n.lead()
+	go n.followUp()
+	go n.serveReads()
+	go n.moveHorizon()
+	go n.compact()
+	n.loops.Go(n.transport.pump)
+	n.loops.Go(n.proposer.propose)
+	if n.isSoleVoter() {
+		n.transport.campaign()
+	}
+	return nil
+}
+
+// startRaft founds the cluster if there is nothing yet, and starts raft.
+func (n *Node) startRaft(stable raft.StableStore) (err error) {
+	snaps := n.disk.snaps
+	defer func() {
+		if r := recover(); r != nil {
+			err = &CorruptError{n.disk.logName(), fmt.Errorf("%v", r), corruptFix}
+		}
+	}()
+	conf := n.cfg.raftConfig()
+	has, err := raft.HasExistingState(n.logs, stable, snaps)
+	if err != nil {
+		return fmt.Errorf("read raft state: %w", err)
+	}
+	if !has {
+		self := raft.Server{ID: conf.LocalID, Address: n.transport.LocalAddr()}
+		err := raft.BootstrapCluster(conf, n.logs, stable, snaps, n.transport, raft.Configuration{Servers: []raft.Server{self}})
+		if err != nil {
+			return fmt.Errorf("found cluster: %w", err)
+		}
+	}
+	machine := &fsm{store: n.store, applied: n.applied, log: n.logs, snaps: snaps}
+	if n.raft, err = raft.NewRaft(conf, machine, n.logs, stable, snaps, n.transport); err != nil {
+		if damage := snaps.damage(); damage != nil {
+			return damage
+		}
+		return fmt.Errorf("start raft: %w", err)
+	}
+	return nil
+}
+
+// isSoleVoter reports whether this node is the only one that votes.
+func (n *Node) isSoleVoter() bool {
+	v := n.voters()
+	return len(v) == 1 && v[0] == raft.ServerID(n.cfg.NodeID)
+}
+
+// awaitReady returns once the node is ready, and has noted its cluster.
+func (n *Node) awaitReady(ctx context.Context) error {
+	select {
+	case <-n.ready:
+	case <-n.failed:
+		return failedBy(n.Err())
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a leader: %w", context.Cause(ctx))
+	}
+	if n.disk.dir == nil {
+		return nil
+	}
+	id, _ := n.store.Cluster()
+	return n.disk.dir.joinCluster(id)
+}
+
+// admitWrites refuses writes while the disk is almost full, so that it never
+// is: reads, snapshots and the log's own upkeep need what is left.
+func (n *Node) admitWrites() error {
+	if n.cfg.MinFreeDisk < 0 {
+		return nil
+	}
+	free, err := n.freeDisk()
+	if err != nil {
+		return fmt.Errorf("look at free disk: %w", err)
+	}
+	if free < n.cfg.MinFreeDisk {
+		return fmt.Errorf("%w: %d MiB free, writes need %d MiB", ErrDiskFull, free>>20, n.cfg.MinFreeDisk>>20)
+	}
+	return nil
+}
+
+func (n *Node) freeDisk() (int64, error) {
+	switch {
+	case n.cfg.FreeDisk != nil:
+		return n.cfg.FreeDisk()
+	case n.disk.dir == nil:
+		return 1<<63 - 1, nil
+	}
+	return freeDisk(n.disk.dir.path)
+}
+
+// Close ends the node: it stops proposing, lets what is in flight finish,
+// hands leadership over if there is somebody to take it, and closes the files.
+// A node whose disk hangs is given up after a few seconds. Idempotent.
+func (n *Node) Close() error {
+	n.closeOnce.Do(func() { n.closeErr = n.close() })
+	return n.closeErr
+}
+
+func (n *Node) close() error {
+	if n.isLeader() && len(n.voters()) > 1 {
+		if err := n.raft.LeadershipTransfer().Error(); err != nil {
+			n.log.Warn("transfer leadership", "err", err)
+		}
+	}
+	close(n.stop)
+	// Raft answers nothing once it is shut down, not even with an error; so
+	// everything that waits for it ends first.
+	quiet := within(closeTimeout, func() {
+		n.loops.Wait()
+		<-n.settled
+	})
+	down := quiet && within(closeTimeout, func() { n.raft.Shutdown().Error() })
+	close(n.closed)
+	if !down {
+		return fmt.Errorf("close node: %w", errors.Join(errors.New("the disk or the cluster did not answer in time"), n.Err()))
+	}
+	if err := n.disk.close(); err != nil {
+		return fmt.Errorf("close node: %w", err)
+	}
+	return nil
+}
+
+// voters returns who votes, by the latest configuration.
+func (n *Node) voters() []raft.ServerID {
+	var ids []raft.ServerID
+	for _, s := range n.raft.GetConfiguration().Configuration().Servers {
+		if s.Suffrage == raft.Voter {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+// within runs f and reports whether it returned in time; if not, f is left
+// behind.
+func within(d time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() {
+		f()
+		close(done)
+	}()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}

@@ -1,0 +1,146 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Readers beside writers: what was acknowledged before a reader asked lies at
+// or below the revision that it is told.
+func TestReadIndex_SeesEveryAcknowledgedWrite(t *testing.T) {
+	n := open(t, quiet(t.TempDir()))
+	var newest atomic.Uint64
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var writers, readers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for i := range 100 {
+				rev := propose(t, n, write(w*100+i)).Revision
+				for old := newest.Load(); old < rev && !newest.CompareAndSwap(old, rev); old = newest.Load() {
+				}
+			}
+		})
+	}
+	for range 4 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				want := newest.Load()
+				got, err := n.ReadIndex(t.Context())
+				if err == nil {
+					err = n.Wait(t.Context(), got)
+				}
+				if err != nil || got < want || n.Store().Revision() < got {
+					t.Errorf("read index %d, %v; acknowledged before: %d", got, err, want)
+					return
+				}
+			}
+		})
+	}
+	writers.Wait()
+	stop()
+	readers.Wait()
+}
+
+func TestReadIndex_ManyCallersShareRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, g := gated(t, nil)
+		// Raft's main loop writes the log: while it is held up, no round ends.
+		open := g.shut()
+		var wg sync.WaitGroup
+		wg.Go(func() { propose(t, n, write(1)) })
+		synctest.Wait()
+		rounds := map[*round]bool{}
+		var mu sync.Mutex
+		for range 10_000 {
+			wg.Go(func() {
+				r := n.reads.join()
+				mu.Lock()
+				rounds[r] = true
+				mu.Unlock()
+				<-r.done
+				if r.err != nil {
+					t.Error(r.err)
+				}
+			})
+		}
+		synctest.Wait()
+		open()
+		wg.Wait()
+		if len(rounds) > 2 {
+			t.Errorf("10,000 callers took %d rounds", len(rounds))
+		}
+		closed(t, n)
+	})
+}
+
+func TestReadIndex_NewcomerJoinsTheNextRound(t *testing.T) {
+	r := readIndex{wake: make(chan struct{}, 1)}
+	first := r.join()
+	if r.join() != first {
+		t.Error("two callers before the round starts share it")
+	}
+	r.take()
+	if r.join() == first {
+		t.Error("a caller joined a round under way")
+	}
+}
+
+// No-ops, barriers and configurations never reach the store: an index that
+// holds one must not be waited for.
+func TestReadIndex_IsACommandsRevision(t *testing.T) {
+	cfg := quiet(t.TempDir())
+	n := open(t, cfg)
+	propose(t, n, write(1))
+	for range 3 {
+		want := n.Store().Revision()
+		closed(t, n)
+		n = open(t, cfg)
+		got, err := n.ReadIndex(t.Context())
+		if err != nil || got != want || n.Status().CommitIndex <= want {
+			t.Errorf("read index %d, %v; want %d; status %+v", got, err, want, n.Status())
+		}
+	}
+}
+
+func TestCheckAhead_TellsFutureFromLag(t *testing.T) {
+	n := open(t, quiet(t.TempDir()))
+	rev := propose(t, n, write(1)).Revision
+	if err := n.CheckAhead(t.Context(), rev); err != nil {
+		t.Error(err)
+	}
+	if err := n.CheckAhead(t.Context(), rev+1); !errors.Is(err, ErrFuture) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWait_WakesInOrderAndLeavesOnContext(t *testing.T) {
+	n := open(t, quiet(t.TempDir()))
+	base := n.Store().Revision()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := n.Wait(ctx, base+3); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if len(n.applied.waiters) != 0 {
+		t.Error("a waiter that left is still there")
+	}
+	var wg sync.WaitGroup
+	for i := range uint64(50) {
+		wg.Go(func() {
+			want := base + 1 + i%3
+			if err := n.Wait(t.Context(), want); err != nil || n.Store().Revision() < want {
+				t.Errorf("wait for %d: %v at %d", want, err, n.Store().Revision())
+			}
+		})
+	}
+	for i := range 3 {
+		propose(t, n, write(i))
+	}
+	wg.Wait()
+}

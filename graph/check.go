@@ -1,0 +1,192 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/pemba-authz/pemba/store"
+	"github.com/pemba-authz/pemba/tuple"
+)
+
+// Decision is the answer to a question.
+type Decision uint8
+
+const (
+	Denied      Decision = iota
+	Conditional          // it depends on caveat parameters that the question lacks
+	Allowed
+)
+
+func (d Decision) String() string {
+	return [...]string{"denied", "conditional", "allowed"}[d]
+}
+
+// Answer is a decision with what it cost and how long it holds.
+type Answer struct {
+	Decision     Decision
+	Missing      []string // sorted caveat parameters that would decide a Conditional
+	Steps        int      // programs entered on an object
+	Reads        int      // look-ups and tuples read
+	Since, Until int64    // holds while Since <= now < Until, Unix nanoseconds
+	UsedContext  bool     // some caveat was evaluated
+}
+
+// Check answers q at v. With an error the answer holds only the cost so far.
+func (g *Graph) Check(ctx context.Context, v store.View, q *Question) (Answer, error) {
+	r, err := g.Resolve(v, q)
+	if err != nil {
+		return Answer{}, err
+	}
+	return g.CheckResolved(ctx, v, &r)
+}
+
+// CheckResolved answers r, which g has resolved at a view of v's generation.
+// A definite answer without caveats allocates nothing.
+func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (Answer, error) {
+	w := walks.Get().(*walk)
+	w.begin(ctx, g, v, r)
+	answer, err := w.answer(r.Program, r.Object)
+	w.end()
+	walks.Put(w)
+	return answer, err
+}
+
+var walks = sync.Pool{New: func() any { return new(walk) }}
+
+// walk is the scratch of one question. It is reused; a question keeps nothing of it.
+type walk struct {
+	g        *Graph
+	view     store.View
+	ctx      context.Context
+	subjects []ResolvedSubject
+	kinds    []int32 // of the subjects, for pruning
+	usersets bool    // some subject is a userset
+	context  map[string]any
+	given    *given
+	locals   locals
+	limits   Limits
+	now      int64
+
+	since, until int64
+	steps, reads int
+	depth        int
+	usedContext  bool
+	memo         memo
+	caveats      map[store.CaveatRef]value
+	names        []string // missing caveat parameters, by bit
+	causes       []error  // of failed values
+	deep         value    // what the depth limit puts in, once it has
+	cycle        value    // what a negative cycle puts in, once the walk has met one
+	solver       *solver  // takes over then
+	err          error    // why the walk is given up
+}
+
+func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
+	w.g, w.view, w.ctx = g, v, ctx
+	w.context, w.given, w.locals = r.Context, r.given, r.locals
+	w.limits, w.now = r.limits, r.Now
+	w.since, w.until = math.MinInt64, math.MaxInt64
+	w.steps, w.reads, w.depth, w.usedContext = 0, 0, 0, false
+	w.cycle, w.deep, w.solver, w.err = value{}, value{}, nil, nil
+	w.memo.reset()
+	w.subjects, w.kinds, w.usersets = append(w.subjects[:0], r.Subjects()...), w.kinds[:0], false
+	for i := range w.subjects {
+		kind := g.plainKind(w.subjects[i].Type)
+		if p := w.subjects[i].Program; p >= 0 {
+			kind, w.usersets = g.usersetKind(p), true
+		}
+		if n := len(w.kinds); n == 0 || w.kinds[n-1] != kind {
+			w.kinds = append(w.kinds, kind)
+		}
+	}
+}
+
+// end drops what the walk refers to, so that a pooled walk keeps no view alive.
+func (w *walk) end() {
+	w.g, w.view, w.ctx = nil, store.View{}, nil
+	w.context, w.given, w.locals, w.solver, w.err = nil, nil, locals{}, nil, nil
+	clear(w.caveats)
+	clear(w.causes)
+	w.causes, w.names = w.causes[:0], w.names[:0]
+	w.memo.shrink()
+}
+
+func (w *walk) answer(program int32, object store.Node) (Answer, error) {
+	v := value{level: aborted}
+	if w.err = w.ctx.Err(); w.err == nil {
+		v = w.call(program, object)
+	}
+	if v.level == aborted && w.cycle.level == failed && w.err == nil {
+		w.depth = 0
+		v = w.solve(program, object)
+	}
+	a := Answer{Steps: w.steps, Reads: w.reads, Since: w.since, Until: w.until, UsedContext: w.usedContext}
+	switch v.level {
+	case allowed:
+		a.Decision = Allowed
+	case conditional:
+		a.Decision, a.Missing = Conditional, w.missing(v.open)
+	case failed:
+		return Answer{Steps: w.steps, Reads: w.reads}, w.causes[v.cause]
+	case aborted:
+		return Answer{Steps: w.steps, Reads: w.reads}, fmt.Errorf("walk: %w", w.err)
+	}
+	return a, nil
+}
+
+// reaches reports whether rewrite i can grant any of the subjects.
+func (w *walk) reaches(i int32) bool { return w.anyKind(w.g.rewriteRow(i)) }
+
+// leads reports whether a program can grant any of the subjects.
+func (w *walk) leads(p int32) bool { return w.anyKind(w.g.programRow(p)) }
+
+func (w *walk) anyKind(row []uint64) bool {
+	for _, k := range w.kinds {
+		if hasBit(row, k) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkEvery is how many reads lie between two looks at the context.
+const checkEvery = 256
+
+// spend accounts for one read. It reports whether the walk may go on.
+func (w *walk) spend() bool {
+	w.reads++
+	if w.reads > w.limits.Reads && w.err == nil {
+		w.err = &LimitError{"reads", w.limits.Reads, w.reads}
+	} else if w.reads%checkEvery == 0 && w.err == nil {
+		w.err = w.ctx.Err()
+	}
+	return w.err == nil
+}
+
+// fail returns the value of a branch that ended in err.
+func (w *walk) fail(err error) value {
+	const most = 1 << 15
+	if len(w.causes) < most {
+		w.causes = append(w.causes, err)
+	}
+	return value{level: failed, cause: uint16(len(w.causes) - 1)}
+}
+
+func (w *walk) tooDeep() value {
+	w.memo.truncated = true
+	if w.deep.level != failed {
+		w.deep = w.fail(&LimitError{"depth", w.limits.Depth, w.depth})
+	}
+	return w.deep
+}
+
+// object returns the name of a node.
+func (w *walk) object(n store.Node) tuple.Object {
+	if isLocal(n) {
+		return w.locals.at(int(n &^ localBit))
+	}
+	typ, id := w.view.NodeName(n)
+	return tuple.Object{Type: w.view.Symbols().Name(typ), ID: id}
+}

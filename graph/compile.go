@@ -1,0 +1,252 @@
+package graph
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/pemba-authz/pemba/store"
+)
+
+// Bounds of inlining, so that a large schema compiles to a graph of its size.
+const (
+	mostInlined  = 64  // programs inlined into one union
+	mostIncluded = 256 // programs that one is known to include
+)
+
+// Compile turns a validated schema into a graph over y's symbols. It interns
+// the schema's names and shapes.
+func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
+	c := &compiler{
+		g: &Graph{
+			id: graphCount.Add(1), schema: s, syms: y,
+			typeIndex: map[string]int32{}, caveats: map[string]*CompiledCaveat{},
+		},
+		arrows: map[arrowID]span{},
+	}
+	c.g.depends.Store(&map[dependsKey]dependsOn{})
+	if err := c.declare(); err != nil {
+		return nil, err
+	}
+	for p := range c.g.programs {
+		if err := c.declareShapes(int32(p)); err != nil {
+			return nil, err
+		}
+	}
+	for p := range c.g.programs {
+		c.included(int32(p))
+	}
+	for p := range c.g.programs {
+		if err := c.body(int32(p)); err != nil {
+			return nil, err
+		}
+	}
+	c.g.computeReach()
+	return c.g, nil
+}
+
+type compiler struct {
+	g      *Graph
+	arrows map[arrowID]span
+}
+
+type arrowID struct {
+	tupleset int32
+	target   string
+}
+
+func (c *compiler) declare() error {
+	g := c.g
+	for _, cav := range g.schema.Caveats {
+		compiled, err := CompileCaveat(cav)
+		if err != nil {
+			return fmt.Errorf("compile caveat %s: %w", cav.Name, err)
+		}
+		g.caveats[cav.Name] = compiled
+	}
+	for i, d := range g.schema.Definitions {
+		g.typeIndex[d.Name] = int32(i)
+		t := typeInfo{name: d.Name, sym: g.syms.Intern(d.Name), relations: map[string]int32{}}
+		for _, r := range d.Relations {
+			t.relations[r.Name] = int32(len(g.programs))
+			g.programs = append(g.programs, program{typ: int32(i), name: r.Name, source: r})
+		}
+		g.types = append(g.types, t)
+	}
+	return nil
+}
+
+// declareShapes makes the shapes that relation p stores: plain, wildcard, userset.
+func (c *compiler) declareShapes(p int32) error {
+	g, r := c.g, c.g.programs[p].source
+	var shapes []shape
+	for _, t := range r.Types {
+		sh, err := c.shape(p, t)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(shapes, func(s shape) bool { return s.id == sh.id })
+		if i < 0 {
+			i = len(shapes)
+			shapes = append(shapes, sh)
+		}
+		if err := c.allow(&shapes[i], t); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(shapes, func(a, b shape) int { return cmp.Compare(a.form, b.form) })
+	g.programs[p].shapes = span{int32(len(g.shapes)), int32(len(g.shapes) + len(shapes))}
+	g.shapes = append(g.shapes, shapes...)
+	return nil
+}
+
+func (c *compiler) shape(p int32, t TypeRestriction) (shape, error) {
+	g := c.g
+	typ, ok := g.typeIndex[t.Type]
+	if !ok {
+		return shape{}, fmt.Errorf("compile %s: no type %q", c.name(p), t.Type)
+	}
+	sh := shape{typ: typ, program: -1}
+	key := store.Shape{Type: g.types[g.programs[p].typ].sym, Relation: g.syms.Intern(g.programs[p].name), SubjectType: g.types[typ].sym}
+	switch {
+	case t.Wildcard:
+		sh.form, key.SubjectRelation = wildcard, store.SymWildcard
+		g.types[typ].wildcards = true
+	case t.Relation != "":
+		behind, ok := g.types[typ].relations[t.Relation]
+		if !ok {
+			return shape{}, fmt.Errorf("compile %s: no relation %s#%s", c.name(p), t.Type, t.Relation)
+		}
+		sh.form, sh.program, key.SubjectRelation = userset, behind, g.syms.Intern(t.Relation)
+	}
+	sh.id = g.syms.InternShape(key)
+	return sh, nil
+}
+
+// allow adds t's traits to those that tuples of s may have.
+func (c *compiler) allow(s *shape, t TypeRestriction) error {
+	switch {
+	case t.Caveat != "":
+		compiled := c.g.caveats[t.Caveat]
+		if compiled == nil {
+			return fmt.Errorf("compile type restriction %s: no caveat %q", t.Type, t.Caveat)
+		}
+		s.caveats = append(s.caveats, trait{c.g.syms.Intern(t.Caveat), t.Expiration, compiled, t.Caveat})
+	case t.Expiration:
+		s.lasting = true
+	default:
+		s.bare = true
+	}
+	return nil
+}
+
+func (c *compiler) name(p int32) string {
+	pr := &c.g.programs[p]
+	return c.g.types[pr.typ].name + "#" + pr.name
+}
+
+// relation returns the program of a relation of p's type.
+func (c *compiler) relation(p int32, name string) (int32, error) {
+	q, ok := c.g.types[c.g.programs[p].typ].relations[name]
+	if !ok {
+		return 0, fmt.Errorf("compile %s: no relation or permission %q", c.name(p), name)
+	}
+	return q, nil
+}
+
+// body compiles the rewrite of p.
+func (c *compiler) body(p int32) error {
+	terms, err := c.terms(p, map[int32]bool{p: true})
+	if err != nil {
+		return err
+	}
+	c.g.programs[p].body = c.union(terms)
+	c.g.programs[p].leaf = c.leaf(c.g.programs[p].body)
+	return nil
+}
+
+// leaf reports whether a rewrite reads nothing but a few tuples of its object.
+func (c *compiler) leaf(i int32) bool {
+	r := c.g.rewrites[i]
+	switch r.op {
+	case opUnion, opIntersection:
+		return !slices.ContainsFunc(c.g.kids[r.from:r.to], func(k int32) bool { return !c.leaf(k) })
+	case opExclusion:
+		return c.leaf(r.from) && c.leaf(r.to)
+	}
+	return r.op <= opProbe
+}
+
+func (c *compiler) add(r rewrite) int32 {
+	c.g.rewrites = append(c.g.rewrites, r)
+	return int32(len(c.g.rewrites) - 1)
+}
+
+// group adds the children of a union or an intersection, the cheap ones first.
+func (c *compiler) group(op opcode, children []int32) rewrite {
+	g := c.g
+	slices.SortStableFunc(children, func(a, b int32) int { return cmp.Compare(g.rewrites[a].op, g.rewrites[b].op) })
+	from := int32(len(g.kids))
+	g.kids = append(g.kids, children...)
+	return rewrite{op, span{from, int32(len(g.kids))}}
+}
+
+// expr compiles e, which stands in program p, as a rewrite of its own.
+func (c *compiler) expr(p int32, e Expr) (int32, error) {
+	terms, err := c.flatten(p, e, nil)
+	if err != nil {
+		return 0, err
+	}
+	return c.union(terms), nil
+}
+
+func (c *compiler) intersection(p int32, e *Intersection) (rewrite, error) {
+	var children []int32
+	for _, child := range e.Children {
+		i, err := c.expr(p, child)
+		if err != nil {
+			return rewrite{}, err
+		}
+		children = append(children, i)
+	}
+	return c.group(opIntersection, children), nil
+}
+
+func (c *compiler) exclusion(p int32, e *Exclusion) (rewrite, error) {
+	base, err := c.expr(p, e.Base)
+	if err != nil {
+		return rewrite{}, err
+	}
+	minus, err := c.expr(p, e.Minus)
+	return rewrite{opExclusion, span{base, minus}}, err
+}
+
+// arrow compiles an arrow of p's type. Equal arrows share their hops.
+func (c *compiler) arrow(p int32, e *Arrow) (rewrite, error) {
+	g, op := c.g, opArrow
+	if e.All {
+		op = opAll
+	}
+	ts, err := c.relation(p, e.Tupleset)
+	if err != nil {
+		return rewrite{}, err
+	}
+	id := arrowID{ts, e.Target}
+	hops, done := c.arrows[id]
+	if !done {
+		hops.from = int32(len(g.hops))
+		for i := g.programs[ts].shapes.from; i < g.programs[ts].shapes.to; i++ {
+			if g.shapes[i].form == wildcard {
+				continue
+			}
+			target, ok := g.types[g.shapes[i].typ].relations[e.Target]
+			if !ok {
+				target = -1
+			}
+			g.hops = append(g.hops, hop{i, target})
+		}
+		hops.to = int32(len(g.hops))
+		c.arrows[id] = hops
+	}
+	return rewrite{op, hops}, nil
+}

@@ -1,0 +1,203 @@
+package graph
+
+import (
+	"sync/atomic"
+
+	"github.com/pemba-authz/pemba/store"
+)
+
+// Graph is a compiled schema: one program per relation and permission, held in
+// dense slices that refer to each other by index. It is immutable and safe for
+// concurrent use; only the cache behind Depends grows.
+type Graph struct {
+	id     uint64
+	schema *Schema
+	syms   *store.Symbols
+
+	types     []typeInfo
+	typeIndex map[string]int32
+	programs  []program
+	rewrites  []rewrite // children stand before their parents
+	kids      []int32   // rewrites of unions and intersections
+	shapes    []shape   // those of one relation stand together: plain, wildcard, userset
+	hops      []hop     // of arrows
+	caveats   map[string]*CompiledCaveat
+
+	// A row of words bits for each rewrite and each program says which kinds of
+	// subject it can possibly reach: bit i stands for the plain subjects of
+	// type i, bit len(types)+p for the usersets of program p.
+	words        int
+	reach        []uint64
+	programReach []uint64
+
+	depends atomic.Pointer[map[dependsKey]dependsOn]
+}
+
+type typeInfo struct {
+	name      string
+	sym       store.Sym
+	relations map[string]int32 // name -> program
+	wildcards bool             // some relation accepts type:*
+}
+
+// program decides one relation or permission of one type.
+type program struct {
+	typ       int32
+	name      string
+	body      int32 // rewrite
+	shapes    span  // of g.shapes: what tuples of this relation may look like
+	leaf      bool  // a bounded number of probes on one object: needs no memo
+	source    *Relation
+	inclusion []int32 // programs that this one includes by unions alone
+}
+
+// span is the half-open range [from, to) of a slice of the graph.
+type span struct{ from, to int32 }
+
+type opcode uint8
+
+const (
+	opNil          opcode = iota
+	opSelf                // the object itself; from = type
+	opMember              // the userset object#program itself; from = program
+	opProbe               // plain and wildcard subjects; span of shapes
+	opMembers             // usersets; span of shapes
+	opCall                // another program on the same object; from = program
+	opUnion               // span of kids
+	opIntersection        // span of kids
+	opExclusion           // from = base, to = minus
+	opArrow               // span of hops
+	opAll                 // span of hops
+)
+
+// rewrite is one node of a program. What its span means depends on op.
+type rewrite struct {
+	op opcode
+	span
+}
+
+type form uint8
+
+const (
+	plain form = iota
+	wildcard
+	userset
+)
+
+// shape is one kind of subject that a relation accepts, with the traits that
+// its tuples may have. A stored tuple with other traits is invisible.
+type shape struct {
+	id      store.ShapeID
+	form    form
+	typ     int32 // of the subject
+	program int32 // form userset: the program behind it, else -1
+	bare    bool  // without caveat and expiry
+	lasting bool  // without caveat, with expiry
+	caveats []trait
+}
+
+// trait allows tuples with a caveat.
+type trait struct {
+	sym      store.Sym
+	expiring bool
+	caveat   *CompiledCaveat
+	name     string
+}
+
+// hop is one way of an arrow: over the facts of a shape of the tupleset to a
+// program of the subject's type. The relation of a userset subject does not
+// count: arrows go by its object.
+type hop struct {
+	shape  int32
+	target int32 // -1 = the type has no such relation
+}
+
+// Schema returns the schema that g was compiled from. It must not be changed.
+func (g *Graph) Schema() *Schema { return g.schema }
+
+// ID returns a number that no other graph of this process has.
+func (g *Graph) ID() uint64 { return g.id }
+
+var graphCount atomic.Uint64
+
+func (g *Graph) plainKind(typ int32) int32       { return typ }
+func (g *Graph) usersetKind(program int32) int32 { return int32(len(g.types)) + program }
+
+func hasBit(row []uint64, i int32) bool { return row[i>>6]&(1<<(uint(i)&63)) != 0 }
+
+func (g *Graph) rewriteRow(i int32) []uint64 {
+	return g.reach[int(i)*g.words : (int(i)+1)*g.words]
+}
+
+func (g *Graph) programRow(p int32) []uint64 {
+	return g.programReach[int(p)*g.words : (int(p)+1)*g.words]
+}
+
+// computeReach fills the rows. They grow until nothing changes; intersections
+// count as unions, because a set of subjects may satisfy their sides by
+// different members.
+func (g *Graph) computeReach() {
+	g.words = (len(g.types) + len(g.programs) + 63) / 64
+	g.reach = make([]uint64, len(g.rewrites)*g.words)
+	g.programReach = make([]uint64, len(g.programs)*g.words)
+	for changed := true; changed; {
+		changed = false
+		for i := range g.rewrites {
+			g.growRow(int32(i))
+		}
+		for p := range g.programs {
+			row := g.programRow(int32(p))
+			changed = merge(row, g.rewriteRow(g.programs[p].body)) || changed
+			changed = setBit(row, g.usersetKind(int32(p))) || changed
+		}
+	}
+}
+
+func (g *Graph) growRow(i int32) {
+	r, row := g.rewrites[i], g.rewriteRow(i)
+	switch r.op {
+	case opSelf:
+		setBit(row, g.plainKind(r.from))
+	case opMember:
+		setBit(row, g.usersetKind(r.from))
+	case opProbe:
+		for _, s := range g.shapes[r.from:r.to] {
+			setBit(row, g.plainKind(s.typ))
+		}
+	case opMembers:
+		for _, s := range g.shapes[r.from:r.to] {
+			merge(row, g.programRow(s.program))
+		}
+	case opCall:
+		merge(row, g.programRow(r.from))
+	case opUnion, opIntersection:
+		for _, c := range g.kids[r.from:r.to] {
+			merge(row, g.rewriteRow(c))
+		}
+	case opExclusion:
+		merge(row, g.rewriteRow(r.from))
+	case opArrow, opAll:
+		for _, h := range g.hops[r.from:r.to] {
+			if h.target >= 0 {
+				merge(row, g.programRow(h.target))
+			}
+		}
+	}
+}
+
+func setBit(row []uint64, i int32) bool {
+	old := row[i>>6]
+	row[i>>6] |= 1 << (uint(i) & 63)
+	return row[i>>6] != old
+}
+
+func merge(row, from []uint64) bool {
+	changed := false
+	for i, w := range from {
+		if w&^row[i] != 0 {
+			row[i] |= w
+			changed = true
+		}
+	}
+	return changed
+}

@@ -1,0 +1,173 @@
+package graph
+
+import (
+	"cmp"
+
+	"github.com/pemba-authz/pemba/store"
+	"github.com/pemba-authz/pemba/tuple"
+)
+
+// Limits bound the work of one question. Zero means the default.
+type Limits struct {
+	Depth      int // steps from object to object along one path; default 50
+	Reads      int // look-ups and tuples read; default 1,000,000
+	Contextual int // contextual tuples; default 100
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{cmp.Or(l.Depth, 50), cmp.Or(l.Reads, 1_000_000), cmp.Or(l.Contextual, 100)}
+}
+
+// Question asks whether any of the subjects has the permission on the object.
+type Question struct {
+	Object     tuple.Object
+	Permission string          // relation or permission
+	Subjects   []tuple.Subject // the subject set, at least one: the caller plus what is implied
+	Context    map[string]any  // caveat context, as tuple.DecodeContext returns it
+	Contextual []tuple.Tuple   // facts of this question only; they replace stored ones of the same key
+	Now        int64           // Unix nanoseconds
+	Limits     Limits
+}
+
+// ResolvedSubject is a subject by its ids.
+type ResolvedSubject struct {
+	Type    int32 // index of the type in the graph
+	Program int32 // of a userset, -1 = the subject itself
+	Node    store.Node
+
+	everyone store.Node // what wildcard tuples of the type name; 0 = nothing does
+}
+
+// mostInline is how many subjects a Resolved holds without allocating.
+const mostInline = 2
+
+// Resolved is a question by its ids. They belong to one graph and to views of
+// one generation.
+type Resolved struct {
+	Program int32 // which relation or permission
+	Object  store.Node
+	Context map[string]any
+	Now     int64
+
+	few    [mostInline]ResolvedSubject
+	n      int
+	many   []ResolvedSubject // all of them, if more than few holds
+	given  *given            // nil = no contextual tuples
+	limits Limits
+	locals locals
+}
+
+// Subjects returns the subject set, sorted and without repetitions. It is
+// valid as long as r is.
+func (r *Resolved) Subjects() []ResolvedSubject {
+	if r.many != nil {
+		return r.many
+	}
+	return r.few[:r.n]
+}
+
+// IsStored reports whether the question names only what stored tuples name.
+// Otherwise its nodes mean something in this question only.
+func (r *Resolved) IsStored() bool { return r.locals.n == 0 && r.given == nil }
+
+// node returns the node of o, a local one if no stored tuple names o.
+func (r *Resolved) node(g *Graph, v store.View, o tuple.Object) store.Node {
+	if n := v.Node(g.types[g.typeIndex[o.Type]].sym, o.ID); n != 0 {
+		return n
+	}
+	return r.locals.node(o)
+}
+
+// Resolve turns names into ids. Ids of objects that no tuple names are local
+// to the question, nothing is interned. The error is an *UnknownError, a
+// *tuple.FieldError, a *ContextualError or a *LimitError.
+func (g *Graph) Resolve(v store.View, q *Question) (Resolved, error) {
+	r := Resolved{Context: q.Context, Now: q.Now, limits: q.Limits.withDefaults()}
+	typ, ok := g.typeIndex[q.Object.Type]
+	if !ok {
+		return r, &UnknownError{"object.type", q.Object.Type, g.typeHint(q.Object.Type)}
+	}
+	if r.Program, ok = g.types[typ].relations[q.Permission]; !ok {
+		return r, &UnknownError{"permission", q.Permission, g.relationHint(typ, q.Permission)}
+	}
+	if r.Object = v.Node(g.types[typ].sym, q.Object.ID); r.Object == 0 || q.Object.ID == tuple.Wildcard {
+		if err := q.Object.Validate("object"); err != nil {
+			return r, err
+		}
+		r.Object = r.locals.node(q.Object)
+	}
+	if len(q.Contextual) > 0 {
+		if err := g.give(v, q, &r); err != nil {
+			return r, err
+		}
+	}
+	return r, g.resolveSubjects(v, q.Subjects, &r)
+}
+
+func (g *Graph) resolveSubjects(v store.View, subjects []tuple.Subject, r *Resolved) error {
+	if len(subjects) == 0 {
+		return &tuple.FieldError{Field: "subject", Value: "", Fix: "a question has at least one subject, as user:ann"}
+	}
+	for i := range subjects {
+		s, err := g.resolveSubject(v, &subjects[i], r)
+		if err != nil {
+			return err
+		}
+		r.addSubject(s)
+	}
+	return nil
+}
+
+func (g *Graph) resolveSubject(v store.View, s *tuple.Subject, r *Resolved) (ResolvedSubject, error) {
+	out := ResolvedSubject{Program: -1}
+	if s.IsWildcard() {
+		return out, &tuple.FieldError{Field: "subject.id", Value: s.ID, Fix: "a question is about one subject, not about a wildcard"}
+	}
+	var ok bool
+	if out.Type, ok = g.typeIndex[s.Type]; !ok {
+		return out, &UnknownError{"subject.type", s.Type, g.typeHint(s.Type)}
+	}
+	t := &g.types[out.Type]
+	if s.Relation != "" && s.Relation != tuple.Plain {
+		if out.Program, ok = t.relations[s.Relation]; !ok {
+			return out, &UnknownError{"subject.relation", s.Relation, g.relationHint(out.Type, s.Relation)}
+		}
+	}
+	if out.Node = v.Node(t.sym, s.ID); out.Node == 0 {
+		if err := s.Validate("subject"); err != nil {
+			return out, err
+		}
+		out.Node = r.locals.node(s.Object())
+	}
+	if t.wildcards && out.Program < 0 {
+		out.everyone = v.Node(t.sym, tuple.Wildcard)
+		if out.everyone == 0 && r.given != nil {
+			out.everyone = r.locals.node(tuple.Object{Type: t.name, ID: tuple.Wildcard})
+		}
+	}
+	return out, nil
+}
+
+func compareSubjects(a, b ResolvedSubject) int {
+	return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Program, b.Program), cmp.Compare(a.Node, b.Node))
+}
+
+// addSubject inserts s in order unless it is there.
+func (r *Resolved) addSubject(s ResolvedSubject) {
+	all := r.Subjects()
+	at := len(all)
+	for at > 0 && compareSubjects(all[at-1], s) > 0 {
+		at--
+	}
+	if at > 0 && compareSubjects(all[at-1], s) == 0 {
+		return
+	}
+	switch {
+	case r.many != nil || r.n == len(r.few):
+		r.many = append(append(append([]ResolvedSubject(nil), all[:at]...), s), all[at:]...)
+	default:
+		copy(r.few[at+1:], r.few[at:r.n])
+		r.few[at] = s
+		r.n++
+	}
+}
