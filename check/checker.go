@@ -1,0 +1,176 @@
+// Package check answers questions from a cache of facts about immutable views,
+// and by a walk of the graph where the cache has none. See DESIGN.md.
+package check
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"sync/atomic"
+
+	"github.com/dgraph-io/ristretto/v2"
+
+	"github.com/pemba-authz/pemba/graph"
+	"github.com/pemba-authz/pemba/store"
+)
+
+// EntryCost is what an entry without context costs, in bytes: itself and its
+// share of the cache's tables.
+const EntryCost = 384
+
+const defaultMaxCost = 64 << 20
+
+// Options configures a Checker. The zero value is the default.
+type Options struct {
+	// MaxCost bounds the cache, in bytes. 0 = 64 MiB, negative = no cache.
+	MaxCost int64
+	// Limits hold for questions that bring none of their own.
+	Limits graph.Limits
+}
+
+// Checker answers questions. It is safe for concurrent use.
+type Checker struct {
+	limits graph.Limits
+	cache  *ristretto.Cache[uint64, *entry] // nil = off
+	seed   uint64
+	stats  counters
+}
+
+// New returns a Checker. Its owner closes it.
+func New(o Options) (*Checker, error) {
+	c := &Checker{limits: o.Limits, seed: maphash.Comparable(maphash.MakeSeed(), 0)}
+	if o.MaxCost < 0 {
+		return c, nil
+	}
+	most := o.MaxCost
+	if most == 0 {
+		most = defaultMaxCost
+	}
+	cache, err := ristretto.NewCache(&ristretto.Config[uint64, *entry]{
+		NumCounters:        max(64, 10*(most/EntryCost)),
+		MaxCost:            most,
+		BufferItems:        64,
+		IgnoreInternalCost: true, // EntryCost has it
+		KeyToHash:          func(h uint64) (uint64, uint64) { return h, 0 },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make cache: %w", err)
+	}
+	c.cache = cache
+	return c, nil
+}
+
+// Close stops the cache's goroutine.
+func (c *Checker) Close() {
+	if c.cache != nil {
+		c.cache.Close()
+	}
+}
+
+// Wait returns when all answers so far are in the cache or refused by it. The
+// cache takes them in the background; tests that count hits wait.
+func (c *Checker) Wait() {
+	if c.cache != nil {
+		c.cache.Wait()
+	}
+}
+
+// Check answers q at v, as g.Check does. An answer from the cache has cost no
+// steps and no reads.
+func (c *Checker) Check(ctx context.Context, g *graph.Graph, v store.View, q *graph.Question) (graph.Answer, error) {
+	question := *q
+	if question.Limits == (graph.Limits{}) {
+		question.Limits = c.limits
+	}
+	r, err := g.Resolve(v, &question)
+	if err != nil {
+		return graph.Answer{}, err
+	}
+	if c.cache == nil {
+		return c.walk(ctx, g, v, &r)
+	}
+	var buf [64]byte
+	k, ok := c.keyOf(g, v, &r, question.Limits, buf[:])
+	if !ok {
+		return c.walk(ctx, g, v, &r)
+	}
+	if e := c.find(&k, v, r.Now); e != nil {
+		return e.answer(), nil
+	}
+	a, err := c.walk(ctx, g, v, &r)
+	if err == nil && a.Decision != graph.Conditional {
+		c.put(&k, newEntry(&k, g, v, &r, a))
+	}
+	return a, err
+}
+
+func (c *Checker) walk(ctx context.Context, g *graph.Graph, v store.View, r *graph.Resolved) (graph.Answer, error) {
+	a, err := g.CheckResolved(ctx, v, r)
+	c.stats.walks.Add(1)
+	c.stats.steps.Add(uint64(a.Steps))
+	c.stats.reads.Add(uint64(a.Reads))
+	return a, err
+}
+
+// find returns the entry that answers the question, nil if there is none.
+func (c *Checker) find(k *lookup, v store.View, now int64) *entry {
+	e, ok := c.cache.Get(k.hash)
+	switch {
+	case !ok || !k.equals(&e.key):
+		c.stats.misses.Add(1)
+		return nil
+	case !e.holds(v, now):
+		c.stats.stale.Add(1)
+		return nil
+	}
+	c.stats.hits.Add(1)
+	return e
+}
+
+func (c *Checker) put(k *lookup, e *entry) {
+	if c.cache.Set(k.hash, e, int64(EntryCost+len(e.key.rest))) {
+		c.stats.sets.Add(1)
+	} else {
+		c.stats.rejected.Add(1)
+	}
+}
+
+// Result is what one question of a batch came to.
+type Result struct {
+	Answer graph.Answer
+	Err    error
+}
+
+// Batch answers the questions at one view, each by itself.
+func (c *Checker) Batch(ctx context.Context, g *graph.Graph, v store.View, qs []graph.Question) []Result {
+	out := make([]Result, len(qs))
+	for i := range qs {
+		out[i].Answer, out[i].Err = c.Check(ctx, g, v, &qs[i])
+	}
+	return out
+}
+
+type counters struct {
+	hits, misses, stale, sets, rejected, walks, steps, reads atomic.Uint64
+}
+
+// Stats counts since New.
+type Stats struct {
+	Hits     uint64 // answers from the cache
+	Misses   uint64 // questions that the cache did not know
+	Stale    uint64 // questions whose cached answer did not hold any more
+	Sets     uint64 // answers given to the cache
+	Rejected uint64 // answers that it was too busy to take
+	Walks    uint64 // questions answered by a walk
+	Steps    uint64 // of those walks
+	Reads    uint64 // of those walks
+}
+
+// Stats returns the counters. Each is exact, together they are not one moment's.
+func (c *Checker) Stats() Stats {
+	s := &c.stats
+	return Stats{
+		s.hits.Load(), s.misses.Load(), s.stale.Load(), s.sets.Load(), s.rejected.Load(),
+		s.walks.Load(), s.steps.Load(), s.reads.Load(),
+	}
+}
