@@ -1,0 +1,123 @@
+// Package native is the front door of pemba's own API, pemba.v1 over gRPC. It
+// translates requests, answers and errors and decides nothing.
+package native
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
+)
+
+const (
+	maxHeaderBytes   = 64 << 10         // metadata of one request
+	connectTimeout   = 20 * time.Second // for the handshakes of a new connection
+	keepaliveTime    = 2 * time.Minute  // an idle connection is probed after this
+	keepaliveTimeout = 20 * time.Second // and cut when the probe is not answered
+	keepaliveMinimum = 10 * time.Second // clients that probe more often are cut
+)
+
+// A Server serves pemba.v1, gRPC health and reflection on any number of
+// listeners. Its methods may be called from any goroutine.
+type Server struct {
+	grpc   *grpc.Server
+	health *health.Server
+	names  []string // of the services that health knows, "" included
+
+	// stopping is cancelled when Shutdown begins; it ends health watches.
+	stopping context.Context
+	stop     context.CancelFunc
+}
+
+// New makes a Server. Its health is NOT_SERVING until SetReady(true).
+func New(c Config) *Server {
+	c = c.withDefaults()
+	s := &Server{health: health.NewServer()}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.grpc = grpc.NewServer(s.options(c)...)
+
+	g := guard{log: c.Log}
+	b := base{service: c.Service, maxWait: c.MaxWait}
+	s.grpc.RegisterService(g.wrap(&pembav1.PermissionService_ServiceDesc), &permissionServer{base: b, guard: g})
+	s.grpc.RegisterService(g.wrap(&pembav1.TupleService_ServiceDesc), &tupleServer{base: b})
+	s.grpc.RegisterService(g.wrap(&pembav1.SchemaService_ServiceDesc), &schemaServer{base: b})
+	s.grpc.RegisterService(g.wrap(&pembav1.ClusterService_ServiceDesc), &clusterServer{base: b, version: c.Version})
+	pembav1.RegisterBenchServiceServer(s.grpc, newBenchServer())
+	s.names = []string{""}
+	for name := range s.grpc.GetServiceInfo() {
+		s.names = append(s.names, name)
+	}
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	s.SetReady(false)
+	return s
+}
+
+// options returns gRPC's settings. There is no interceptor for unary calls: it
+// would cost each of them two allocations; see guard.
+func (s *Server) options(c Config) []grpc.ServerOption {
+	options := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(c.MaxRequestBytes),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.MaxConcurrentStreams(uint32(c.MaxStreams)),
+		grpc.ConnectionTimeout(connectTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinimum, PermitWithoutStream: true}),
+		grpc.WaitForHandlers(true),
+		grpc.StreamInterceptor(s.endless),
+	}
+	if c.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(c.TLS)))
+	}
+	return options
+}
+
+// Serve accepts connections until Shutdown, and then returns nil, or until lis
+// fails. It closes lis.
+func (s *Server) Serve(lis net.Listener) error {
+	if err := s.grpc.Serve(lis); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+// SetReady tells gRPC health, for every service, whether this node answers.
+// Requests are not refused by it: a node that is not ready refuses them itself.
+func (s *Server) SetReady(ready bool) {
+	state := healthpb.HealthCheckResponse_NOT_SERVING
+	if ready {
+		state = healthpb.HealthCheckResponse_SERVING
+	}
+	for _, name := range s.names {
+		s.health.SetServingStatus(name, state)
+	}
+}
+
+// Shutdown reports NOT_SERVING, refuses new requests and waits for those under
+// way. When ctx ends first it cuts them and returns ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.health.Shutdown()
+	s.stop()
+	done := make(chan struct{})
+	go func() {
+		s.grpc.GracefulStop()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+		return ctx.Err()
+	}
+}
