@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
+	"github.com/pemba-authz/pemba/tuple"
+)
+
+func (a *app) importCommand() *cobra.Command {
+	return a.client(&cobra.Command{
+		Use:   "import FILE",
+		Short: "Write the schema and the tuples of a validation file; print the token",
+		Long: `Write the schema of a validation file and then, in atomic batches, its tuples.
+Tuples that are there already are replaced; others stay. The assertions are for
+"pemba validate".`,
+		Example: "  pemba import examples/cloud.yaml",
+		Args:    exactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.importFile(cmd.Context(), args[0]) },
+	})
+}
+
+func (a *app) importFile(ctx context.Context, name string) error {
+	data, err := a.readFile(name)
+	if err != nil {
+		return err
+	}
+	file, err := parseValidationFile(name, data)
+	if err != nil {
+		return err
+	}
+	tuples := make([]tuple.Tuple, len(file.Tuples))
+	for i, at := range file.Tuples {
+		if tuples[i], err = tuple.ParseTuple(at.Text); err != nil {
+			return &fileError{name, at.Line, err.Error()}
+		}
+	}
+	s, err := a.dial()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	token, err := a.writeSchema(ctx, s, file.Schema.Text)
+	if err != nil {
+		return err
+	}
+	w := a.writer(s, writeOptions{operation: pb.Update_OPERATION_TOUCH, batch: defaultBatch})
+	for _, t := range tuples {
+		if err := w.add(ctx, t); err != nil {
+			return w.failed(err)
+		}
+	}
+	if err := w.flush(ctx); err != nil {
+		return w.failed(err)
+	}
+	if w.token != "" {
+		token = w.token
+	}
+	if a.json {
+		return printJSON(a.out, map[string]any{"tuples": w.written, "token": token})
+	}
+	fmt.Fprintln(a.out, token)
+	return nil
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// app is what all commands share: the streams, and the flags of the client
+// commands.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+
+	addrs   string
+	tenant  string
+	json    bool
+	timeout time.Duration
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := group("pemba", "A distributed authorization service: schemas, tuples and checks.")
+	root.Long = `pemba answers "may this subject do this to that object?" from a schema and
+tuples, as Zanzibar does. "pemba serve" runs a node; the other commands ask one.
+
+Flags that have an environment variable say so; a flag wins over its variable.
+Exit status: 0 yes or done, 1 no (denied, conditional, does not hold), 2 or more
+an error.`
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err.Error()) })
+	root.Version = versionText()
+	root.SetVersionTemplate("pemba {{.Version}}\n")
+	root.AddCommand(
+		a.serveCommand(),
+		a.schemaCommand(), a.tupleCommand(), a.checkCommand(), a.importCommand(),
+		a.validateCommand(), a.clusterCommand(), a.benchCommand(), a.versionCommand(),
+	)
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			onlyHolds(cmd)
+		}
+	}
+	return root
+}
+
+// group is a command that only holds others.
+func group(use, short string) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short}
+	onlyHolds(cmd)
+	return cmd
+}
+
+// onlyHolds prints help for no arguments, and refuses a word that names no command.
+func onlyHolds(cmd *cobra.Command) {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		message := fmt.Sprintf("unknown command %q", args[0])
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			message += fmt.Sprintf("; did you mean %q?", near[0])
+		}
+		return usage(cmd, message)
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.DisableFlagsInUseLine = true
+}
+
+// usage is a mistake on the command line, with where to read on.
+func usage(cmd *cobra.Command, message string) error {
+	return fmt.Errorf("%s (see %s --help)", message, cmd.CommandPath())
+}
+
+// exactArgs and minArgs say in one line what is missing.
+func exactArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usage(cmd, fmt.Sprintf("%s takes %d arguments, got %d: %s", cmd.CommandPath(), n, len(args), synopsis(cmd)))
+		}
+		return nil
+	}
+}
+
+func minArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < n {
+			return usage(cmd, fmt.Sprintf("%s needs an argument: %s", cmd.CommandPath(), synopsis(cmd)))
+		}
+		return nil
+	}
+}
+
+func synopsis(cmd *cobra.Command) string {
+	return strings.TrimSuffix(cmd.UseLine(), " [flags]")
+}
+
+// client adds the flags of a command that asks a server.
+func (a *app) client(cmd *cobra.Command) *cobra.Command {
+	f := cmd.Flags()
+	f.StringVar(&a.addrs, "addr", "127.0.0.1:50051", "servers to ask, `HOST:PORT[,HOST:PORT...]`; the next is tried when one does not answer")
+	f.StringVar(&a.tenant, "tenant", "", "tenant to ask about (default: the default tenant)")
+	f.BoolVar(&a.json, "json", false, "print JSON")
+	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "longest time that one request may take")
+	fromEnv(cmd, "addr", "tenant", "timeout")
+	return cmd
+}
+
+// fromEnv lets PEMBA_<FLAG> set the named flags where the command line does not.
+func fromEnv(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		f := cmd.Flags().Lookup(name)
+		f.Usage += " [$" + envName(name) + "]"
+	}
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for _, name := range names {
+			if err := setFromEnv(cmd, cmd.Flags().Lookup(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func setFromEnv(cmd *cobra.Command, f *pflag.Flag) error {
+	value, ok := os.LookupEnv(envName(f.Name))
+	if !ok || f.Changed || value == "" {
+		return nil
+	}
+	if err := f.Value.Set(value); err != nil {
+		return usage(cmd, fmt.Sprintf("%s=%q: %v", envName(f.Name), value, err))
+	}
+	return nil
+}
+
+func envName(flag string) string {
+	return "PEMBA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// oneStdin refuses a second "-" among args: standard input is read once.
+func oneStdin(cmd *cobra.Command, args []string) error {
+	seen := false
+	for _, arg := range args {
+		if arg == "-" && seen {
+			return usage(cmd, `standard input, "-", can be read only once`)
+		}
+		seen = seen || arg == "-"
+	}
+	return nil
+}
+
+// readFile reads a named file, or standard input for "-".
+func (a *app) readFile(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(a.in)
+	}
+	data, err := os.ReadFile(name)
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return nil, fmt.Errorf("read %s: %w", name, path.Err)
+	}
+	return data, err
+}

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Runs a durable node with the cloud example loaded, until Ctrl-C.
+# Usage: examples/run.sh [path of the pemba binary]; PEMBA_DATA_DIR and
+# PEMBA_GRPC_ADDR say where.
+set -eu
+
+pemba=${1:-bin/pemba}
+here=$(dirname "$0")
+ready=$(mktemp -u)
+"$pemba" serve --addr-file "$ready" --log-level warn &
+server=$!
+trap 'kill -INT "$server" 2>/dev/null' INT TERM
+trap 'kill "$server" 2>/dev/null; rm -f "$ready"' EXIT
+while [ ! -f "$ready" ]; do
+	kill -0 "$server" 2>/dev/null || { wait "$server"; exit; }
+	sleep 0.05
+done
+addr=$(cat "$ready")
+"$pemba" import "$here/cloud.yaml" --addr "$addr" >/dev/null
+flag=
+[ "$addr" = 127.0.0.1:50051 ] || flag=" --addr $addr"
+cat <<TRY
+
+The cloud example is loaded. In another terminal, try:
+
+  $pemba check$flag instance:web-1 delete user:olga
+  $pemba check$flag folder:prod set_access_bindings user:eve
+  $pemba tuple read$flag folder:prod
+
+Ctrl-C stops the node; its data stays.
+TRY
+status=0
+wait "$server" || status=$?
+# The first wait ends with the signal, the second with the server.
+if kill -0 "$server" 2>/dev/null; then
+	status=0
+	wait "$server" || status=$?
+fi
+exit "$status"
