@@ -62,6 +62,15 @@ type generation struct {
 type nodeEntry struct {
 	id  string
 	typ Sym
+	// rows says, by direction, which shapes the node may have rows of: one bit
+	// for all shapes that are equal modulo 64. Bits are set before the row's
+	// first fact is published, and never cleared. Most look-ups of a walk are
+	// for rows that do not exist, and end here.
+	rows [2]atomic.Uint64
+}
+
+func (e *nodeEntry) mayHave(shape ShapeID, dir direction) bool {
+	return e.rows[dir].Load()>>(shape&63)&1 != 0
 }
 
 type caveatEntry struct {
@@ -191,6 +200,9 @@ func (g *generation) newest(object Node, shape ShapeID, subject Node) uint32 {
 
 // find returns the version of a tuple that is visible at rev, nil if none is.
 func (g *generation) find(object Node, shape ShapeID, subject Node, rev uint64) *fact {
+	if !g.mayHave(object, shape, forward) || !g.mayHave(subject, shape, reverse) {
+		return nil
+	}
 	ref := g.newest(object, shape, subject)
 	for ref != 0 {
 		f := g.facts.at(ref)
@@ -204,6 +216,11 @@ func (g *generation) find(object Node, shape ShapeID, subject Node, rev uint64) 
 		ref = f.older
 	}
 	return nil
+}
+
+// mayHave reports whether a row may exist; false is certain.
+func (g *generation) mayHave(n Node, shape ShapeID, dir direction) bool {
+	return n != 0 && g.nodes.at(uint32(n)).mayHave(shape, dir)
 }
 
 func (g *generation) row(n Node, shape ShapeID, dir direction) *row {
@@ -220,6 +237,8 @@ func (g *generation) internRow(n Node, shape ShapeID, dir direction) *row {
 	if r := g.row(n, shape, dir); r != nil {
 		return r
 	}
+	mask := &g.nodes.at(uint32(n)).rows[dir]
+	mask.Store(mask.Load() | 1<<(shape&63))
 	ref, r := g.rows.next()
 	r.node, r.shape, r.dir = n, shape, dir
 	g.rows.publish()

@@ -340,6 +340,7 @@ func TestVerify_FindsDamage(t *testing.T) {
 			(*g.factIndex.slots.Load())[0].Store(0)
 			g.factIndex.slots.Store(new(table).grow(nil, nil))
 		},
+		"row mask":   func(g *generation) { g.nodes.at(1).rows[forward].Store(0) },
 		"node index": func(g *generation) { g.nodeIndex.slots.Store(new(table).grow(nil, nil)) },
 		"record":     func(g *generation) { g.records.versions.at(1).created = 99 },
 	} {

@@ -78,7 +78,7 @@ func (v *verifier) rows() error {
 	inRows := 0
 	for i := uint32(1); i <= v.g.rows.len(); i++ {
 		r := v.g.rows.at(i)
-		if v.g.row(r.node, r.shape, r.dir) != r {
+		if v.g.row(r.node, r.shape, r.dir) != r || !v.g.mayHave(r.node, r.shape, r.dir) {
 			return fmt.Errorf("row %d is not found by its key", i)
 		}
 		n, err := v.row(r)

@@ -145,8 +145,10 @@ func (v View) Reverse(subject Node, shape ShapeID) Iter { return v.iter(subject,
 
 func (v View) iter(n Node, shape ShapeID, dir direction) Iter {
 	it := Iter{g: v.g, rev: v.rev, dir: dir}
-	if r := v.g.row(n, shape, dir); r != nil {
-		it.next = r.head.Load()
+	if v.g.mayHave(n, shape, dir) {
+		if r := v.g.row(n, shape, dir); r != nil {
+			it.next = r.head.Load()
+		}
 	}
 	return it
 }
