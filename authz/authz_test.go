@@ -393,6 +393,27 @@ func TestWrites_RaceWithSchemas(t *testing.T) {
 	}
 }
 
+func TestGraphs_AreBoundedAndFoundAgain(t *testing.T) {
+	w := newWorld(t)
+	w.graphs.most = 4
+	var tokens []string
+	for i := range 10 {
+		tokens = append(tokens, w.schema(docs+strings.Repeat("\n", i)))
+	}
+	for range 2 {
+		for _, token := range tokens {
+			r := ask("doc:a", "view", "user:ann")
+			r.Consistency = Consistency{Exactly, token}
+			if got := w.decide(r); got != "denied" {
+				t.Fatal(got)
+			}
+		}
+	}
+	if n := w.graphs.order.Len(); n != 4 || len(w.graphs.byKey) != 4 {
+		t.Fatalf("%d graphs kept", n)
+	}
+}
+
 func TestRead_SelectsLiveTuplesOfOneView(t *testing.T) {
 	w := newWorld(t)
 	past := tuple.FormatTime(time.Now().Add(-time.Hour).UnixNano())

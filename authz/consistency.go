@@ -3,7 +3,6 @@ package authz
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/pemba-authz/pemba/store"
 )
@@ -36,7 +35,6 @@ func (s *Service) view(ctx context.Context, tenant string, c Consistency) (store
 	if err != nil {
 		return store.View{}, err
 	}
-	at := uint64(0)
 	switch c.Level {
 	case Any:
 		err = s.fresh()
@@ -48,7 +46,7 @@ func (s *Service) view(ctx context.Context, tenant string, c Consistency) (store
 	if err != nil {
 		return store.View{}, err
 	}
-	v, err := s.node.Store().View(name, at)
+	v, err := s.node.Store().View(name, 0)
 	if err != nil {
 		return v, viewError(err)
 	}
@@ -58,13 +56,17 @@ func (s *Service) view(ctx context.Context, tenant string, c Consistency) (store
 // fresh refuses to answer from state that may be older than allowed.
 func (s *Service) fresh() error {
 	if !s.node.Ready() {
-		return &Error{Code: Unavailable, Reason: "NOT_READY", Message: "this node is still catching up", Fix: "try another node, or again shortly"}
+		return notReady()
 	}
 	if since := s.node.LastContact(); since > s.opts.MaxStaleness {
 		return &Error{Code: Unavailable, Reason: "STALE",
 			Message: fmt.Sprintf("this node has not heard of a leader for more than %v", s.opts.MaxStaleness), Fix: "try another node"}
 	}
 	return nil
+}
+
+func notReady() *Error {
+	return &Error{Code: Unavailable, Reason: "NOT_READY", Message: "this node is still catching up", Fix: "try another node, or again shortly"}
 }
 
 // catchUp returns once the store shows every write acknowledged before the call.
@@ -85,26 +87,43 @@ func (s *Service) viewOfToken(ctx context.Context, tenant string, c Consistency)
 	if err != nil {
 		return store.View{}, err
 	}
-	if p.revision > s.node.Store().Revision() {
-		if err := s.node.CheckAhead(ctx, p.revision); err != nil {
-			return store.View{}, nodeError(err)
-		}
-		if err := s.node.Wait(ctx, p.revision); err != nil {
-			return store.View{}, nodeError(err)
-		}
+	if err := s.sameTenant(p, tenant, field, c.Token); err != nil {
+		return store.View{}, err
+	}
+	if err := s.reach(ctx, p.revision); err != nil {
+		return store.View{}, err
 	}
 	at := p.revision
 	if c.Level == AtLeast {
 		at = 0
 	}
 	v, err := s.node.Store().View(tenant, at)
-	if err != nil {
+	switch {
+	case err != nil:
 		return v, viewError(err)
-	}
-	if err := sameTenant(p, v.Incarnation(), field, c.Token); err != nil {
-		return v, err
+	case v.Incarnation() != p.tenant: // deleted and created again while this waited
+		return v, otherTenant(field, c.Token)
 	}
 	return v, nil
+}
+
+// reach returns once the store has applied rev, and fails at once if the
+// cluster has not committed it.
+func (s *Service) reach(ctx context.Context, rev uint64) error {
+	if !s.node.Ready() {
+		return notReady()
+	}
+	if rev <= s.node.Store().Revision() {
+		return nil
+	}
+	err := s.node.CheckAhead(ctx, rev)
+	if err == nil {
+		err = s.node.Wait(ctx, rev)
+	}
+	if err != nil {
+		return nodeError(err)
+	}
+	return nil
 }
 
 // position reads a token and checks that it is of this cluster's present life.
@@ -125,20 +144,24 @@ func (s *Service) position(token, field string) (position, error) {
 	return p, nil
 }
 
-func sameTenant(p position, incarnation uint64, field, token string) error {
-	if p.tenant == incarnation {
-		return nil
+// sameTenant checks that p is of the tenant as it exists now.
+func (s *Service) sameTenant(p position, tenant, field, token string) error {
+	info, ok := s.node.Store().Tenant(tenant)
+	switch {
+	case !ok:
+		return unknownTenant(tenant)
+	case info.Incarnation != p.tenant:
+		return otherTenant(field, token)
 	}
+	return nil
+}
+
+func otherTenant(field, token string) *Error {
 	return &Error{Code: Invalid, Reason: "OTHER_TENANT", Field: field, Value: token,
 		Message: "the token is of another tenant, or of one that was deleted and created again", Fix: "use a token of this tenant"}
 }
 
-// issued is the newest token given for a tenant; questions between two writes
-// share it.
-type issued struct {
-	latest atomic.Pointer[issuedToken]
-}
-
+// issuedToken is the newest token given; questions between two writes share it.
 type issuedToken struct {
 	position
 	text string
@@ -146,21 +169,17 @@ type issuedToken struct {
 
 // token returns the token of v's revision.
 func (s *Service) token(v store.View) string {
-	return s.tokenAt(v.Tenant(), v.Incarnation(), v.Revision())
+	return s.tokenAt(v.Incarnation(), v.Revision())
 }
 
-func (s *Service) tokenAt(tenant string, tenantIncarnation, rev uint64) string {
+func (s *Service) tokenAt(tenant, rev uint64) string {
 	_, incarnation := s.node.Store().Cluster()
-	p := position{s.digest(), incarnation, tenantIncarnation, rev}
-	slot, ok := s.tokens.Load(tenant)
-	if !ok {
-		slot, _ = s.tokens.LoadOrStore(tenant, &issued{})
-	}
-	is := slot.(*issued)
-	if last := is.latest.Load(); last != nil && last.position == p {
+	p := position{s.digest(), incarnation, tenant, rev}
+	slot := &s.issued[tenant%uint64(len(s.issued))]
+	if last := slot.Load(); last != nil && last.position == p {
 		return last.text
 	}
 	next := &issuedToken{p, p.text()}
-	is.latest.Store(next)
+	slot.Store(next)
 	return next.text
 }

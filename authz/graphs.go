@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -18,15 +19,16 @@ type graphKey struct {
 	revision    uint64 // that wrote it
 }
 
-// graphs keeps compiled schemas: the one last used of each tenant where a
-// question finds it without a lock, and the others in a bounded list.
+// graphs keeps compiled schemas: a bounded number of them, least recently used
+// first to go, and for each tenant the one last used where a question finds it
+// without a lock.
 type graphs struct {
 	last sync.Map // tenant name -> *lastGraph
 
 	most  int
 	mu    sync.Mutex // guards all below
 	byKey map[graphKey]*list.Element
-	order list.List // of *compiled, least recently used first
+	order list.List // of *compiled, oldest first
 }
 
 type lastGraph struct{ atomic.Pointer[compiled] }
@@ -34,6 +36,7 @@ type lastGraph struct{ atomic.Pointer[compiled] }
 type compiled struct {
 	key   graphKey
 	graph *graph.Graph
+	used  atomic.Bool // since it was last looked at for eviction
 }
 
 // graphOf returns the compiled schema in force at v, and its revision.
@@ -44,19 +47,18 @@ func (s *Service) graphOf(v store.View) (*graph.Graph, uint64, error) {
 			Message: fmt.Sprintf("tenant %q has no schema", v.Tenant()), Fix: "write a schema first"}
 	}
 	key := graphKey{v.Tenant(), v.Incarnation(), rev}
-	last, ok := s.graphs.last.Load(key.tenant)
-	if !ok {
-		last, _ = s.graphs.last.LoadOrStore(key.tenant, &lastGraph{})
-	}
-	slot := last.(*lastGraph)
-	if c := slot.Load(); c != nil && c.key == key {
-		return c.graph, rev, nil
+	if slot, ok := s.graphs.last.Load(key.tenant); ok {
+		if c := slot.(*lastGraph).Load(); c != nil && c.key == key {
+			if !c.used.Load() {
+				c.used.Store(true)
+			}
+			return c.graph, rev, nil
+		}
 	}
 	c, err := s.graphs.get(key, source, v.Symbols())
 	if err != nil {
 		return nil, 0, internal(fmt.Errorf("compile the schema of revision %d: %w", rev, err))
 	}
-	slot.Store(c)
 	return c.graph, rev, nil
 }
 
@@ -66,26 +68,11 @@ func (g *graphs) get(key graphKey, source []byte, syms *store.Symbols) (*compile
 	if c := g.find(key); c != nil {
 		return c, nil
 	}
-	compiledGraph, _, err := compile(string(source), syms)
+	made, _, err := compile(string(source), syms)
 	if err != nil {
 		return nil, err
 	}
-	c := &compiled{key, compiledGraph}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.byKey == nil {
-		g.byKey = map[graphKey]*list.Element{}
-	}
-	if e, ok := g.byKey[key]; ok {
-		return e.Value.(*compiled), nil
-	}
-	g.byKey[key] = g.order.PushBack(c)
-	for g.order.Len() > g.most {
-		oldest := g.order.Front()
-		delete(g.byKey, oldest.Value.(*compiled).key)
-		g.order.Remove(oldest)
-	}
-	return c, nil
+	return g.keep(&compiled{key: key, graph: made}), nil
 }
 
 func (g *graphs) find(key graphKey) *compiled {
@@ -95,8 +82,48 @@ func (g *graphs) find(key graphKey) *compiled {
 	if !ok {
 		return nil
 	}
-	g.order.MoveToBack(e)
-	return e.Value.(*compiled)
+	return g.touchLocked(e.Value.(*compiled))
+}
+
+// touchLocked makes c the one that its tenant's questions find first.
+func (g *graphs) touchLocked(c *compiled) *compiled {
+	c.used.Store(true)
+	slot, _ := g.last.LoadOrStore(c.key.tenant, &lastGraph{})
+	slot.(*lastGraph).Store(c)
+	return c
+}
+
+// keep files c, unless it is there by now, and makes room for it.
+func (g *graphs) keep(c *compiled) *compiled {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.byKey == nil {
+		g.byKey = map[graphKey]*list.Element{}
+	}
+	e, ok := g.byKey[c.key]
+	if !ok {
+		e = g.order.PushBack(c)
+		g.byKey[c.key] = e
+	}
+	for g.order.Len() > g.most {
+		oldest := g.order.Front()
+		// One that was used since the last look gets another round.
+		if old := oldest.Value.(*compiled); old.used.Swap(false) && oldest != e {
+			g.order.MoveToBack(oldest)
+		} else {
+			g.evictLocked(oldest)
+		}
+	}
+	return g.touchLocked(e.Value.(*compiled))
+}
+
+func (g *graphs) evictLocked(e *list.Element) {
+	c := e.Value.(*compiled)
+	delete(g.byKey, c.key)
+	g.order.Remove(e)
+	if slot, ok := g.last.Load(c.key.tenant); ok && slot.(*lastGraph).Load() == c {
+		g.last.Delete(c.key.tenant)
+	}
 }
 
 // compile makes a graph of a schema's text.
@@ -119,8 +146,11 @@ func schemaError(err error) *Error {
 	if !errors.As(err, &errs) || len(errs) == 0 {
 		return internal(err)
 	}
-	first := errs[0]
+	first, all := errs[0], make([]string, len(errs))
+	for i, e := range errs {
+		all[i] = e.Error()
+	}
 	return &Error{Code: Invalid, Reason: "INVALID_SCHEMA", Field: "schema", Value: first.Word,
-		Message: err.Error(), Err: err,
+		Message: strings.Join(all, "; "), Err: err,
 		Metadata: map[string]string{"line": fmt.Sprint(first.Line), "column": fmt.Sprint(first.Col), "hint": first.Hint}}
 }

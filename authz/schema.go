@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/pemba-authz/pemba/graph"
 	"github.com/pemba-authz/pemba/store"
 )
 
@@ -37,31 +38,9 @@ func (s *Service) WriteSchema(ctx context.Context, by Caller, r WriteSchemaReque
 		warnings = append(warnings, Warning{fmt.Sprintf("%s#%s: %s", w.Type, w.Permission, w.Message), w.Pos.Line, w.Pos.Col})
 	}
 	for range maxRevalidations {
-		c := store.Command{
-			Kind: store.KindWrite, Tenant: name, Actor: by.Name, Address: by.Address,
-			Records: []store.RecordUpdate{{Key: store.SchemaRecord, Value: []byte(r.Source)}},
-		}
-		v, err := s.node.Store().View(name, 0)
+		c, err := s.schemaCommand(ctx, name, by, &r, next)
 		if err != nil {
-			return "", nil, viewError(err)
-		}
-		c.Incarnation = v.Incarnation()
-		since, conditional := v.Revision(), r.IfUnchangedSince != ""
-		if conditional {
-			if since, err = s.since(r.IfUnchangedSince, "if_unchanged_since", v.Incarnation()); err != nil {
-				return "", nil, err
-			}
-		}
-		if _, _, written := v.Record(store.SchemaRecord); written {
-			old, rev, err := s.graphOf(v)
-			if err != nil {
-				return "", nil, err
-			}
-			c.SchemaRevision, c.Empty = rev, old.Removed(next)
-		}
-		// Whoever writes the first schema must not overlook another's.
-		if conditional || c.SchemaRevision == 0 {
-			c.Preconditions = []store.Precondition{{Kind: store.PreRecordUnchanged, Record: store.SchemaRecord, Since: since}}
+			return "", nil, err
 		}
 		out, err := s.node.Propose(ctx, c)
 		if err != nil {
@@ -69,14 +48,48 @@ func (s *Service) WriteSchema(ctx context.Context, by Caller, r WriteSchemaReque
 		}
 		switch {
 		case out.Code == store.OK:
-			return s.tokenAt(name, c.Incarnation, out.Revision), warnings, nil
-		case out.Code == store.CodeSchemaChanged, out.Code == store.CodePrecondition && !conditional:
-			continue
-		case out.Code == store.CodePrecondition:
+			return s.tokenAt(c.Incarnation, out.Revision), warnings, nil
+		case out.Code == store.CodePrecondition && r.IfUnchangedSince != "":
 			return "", nil, &Error{Code: FailedPrecondition, Reason: "SCHEMA_CHANGED", Field: "if_unchanged_since", Value: r.IfUnchangedSince,
 				Message: "the schema has changed since: " + out.Detail, Fix: "read it anew and merge"}
+		case out.Code != store.CodeSchemaChanged && out.Code != store.CodePrecondition:
+			return "", nil, outcomeError(out, &c)
 		}
-		return "", nil, outcomeError(out, &c)
+		if err := s.node.Wait(ctx, out.Revision); err != nil {
+			return "", nil, nodeError(err)
+		}
 	}
 	return "", nil, schemaBusy()
+}
+
+// schemaCommand replaces the schema that this node has, if no tuples of the
+// shapes that the new one does not allow are stored.
+func (s *Service) schemaCommand(ctx context.Context, tenant string, by Caller, r *WriteSchemaRequest, next *graph.Graph) (store.Command, error) {
+	c := store.Command{
+		Kind: store.KindWrite, Tenant: tenant, Actor: by.Name, Address: by.Address,
+		Records: []store.RecordUpdate{{Key: store.SchemaRecord, Value: []byte(r.Source)}},
+	}
+	v, err := s.node.Store().View(tenant, 0)
+	if err != nil {
+		return c, viewError(err)
+	}
+	c.Incarnation = v.Incarnation()
+	if _, _, written := v.Record(store.SchemaRecord); written {
+		old, rev, err := s.graphOf(v)
+		if err != nil {
+			return c, err
+		}
+		c.SchemaRevision, c.Empty = rev, old.Removed(next)
+	}
+	since := v.Revision()
+	if r.IfUnchangedSince != "" {
+		if since, err = s.since(ctx, tenant, r.IfUnchangedSince, "if_unchanged_since"); err != nil {
+			return c, err
+		}
+	} else if c.SchemaRevision != 0 {
+		return c, nil
+	}
+	// Whoever writes the first schema must not overlook another's.
+	c.Preconditions = []store.Precondition{{Kind: store.PreRecordUnchanged, Record: store.SchemaRecord, Since: since}}
+	return c, nil
 }

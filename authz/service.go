@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pemba-authz/pemba/check"
@@ -22,8 +23,7 @@ type Options struct {
 	MaxStaleness time.Duration
 	// Limits bound the work of one question. Zero fields are graph's defaults.
 	Limits graph.Limits
-	// Graphs is how many compiled schemas are kept beside each tenant's
-	// newest one. Default 256.
+	// Graphs is how many compiled schemas are kept. Default 1,024.
 	Graphs int
 	// Now is the node's clock, Unix nanoseconds. Default time.Now.
 	Now func() int64
@@ -35,15 +35,15 @@ type Service struct {
 	checker *check.Checker
 	opts    Options
 	graphs  graphs
-	digest  func() [16]byte // of the cluster's UUID
-	tokens  sync.Map        // tenant name -> *issued, the newest token given
+	digest  func() [16]byte                 // of the cluster's UUID
+	issued  [64]atomic.Pointer[issuedToken] // by tenant incarnation
 }
 
 // New returns a service over an open node. The caller closes node and checker
 // after the last call has returned.
 func New(node *cluster.Node, checker *check.Checker, opts Options) *Service {
 	opts.MaxStaleness = cmp.Or(opts.MaxStaleness, 10*time.Second)
-	opts.Graphs = cmp.Or(opts.Graphs, 256)
+	opts.Graphs = cmp.Or(opts.Graphs, 1024)
 	if opts.Now == nil {
 		opts.Now = func() int64 { return time.Now().UnixNano() }
 	}

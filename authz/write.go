@@ -68,7 +68,7 @@ func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token s
 		}
 	}
 	for range maxRevalidations {
-		c, err := s.writeCommand(name, by, r)
+		c, err := s.writeCommand(ctx, name, by, r)
 		if err != nil {
 			return "", err
 		}
@@ -78,8 +78,11 @@ func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token s
 		}
 		switch out.Code {
 		case store.OK:
-			return s.tokenAt(name, c.Incarnation, out.Revision), nil
+			return s.tokenAt(c.Incarnation, out.Revision), nil
 		case store.CodeSchemaChanged:
+			if err := s.node.Wait(ctx, out.Revision); err != nil {
+				return "", nodeError(err)
+			}
 			continue
 		}
 		return "", outcomeError(out, &c)
@@ -93,7 +96,7 @@ func schemaBusy() *Error {
 
 // writeCommand validates r against the schema that this node has, and binds
 // the command to it.
-func (s *Service) writeCommand(tenant string, by Caller, r WriteRequest) (store.Command, error) {
+func (s *Service) writeCommand(ctx context.Context, tenant string, by Caller, r WriteRequest) (store.Command, error) {
 	v, err := s.node.Store().View(tenant, 0)
 	if err != nil {
 		return store.Command{}, viewError(err)
@@ -114,7 +117,7 @@ func (s *Service) writeCommand(tenant string, by Caller, r WriteRequest) (store.
 		}
 		seen[key] = i
 	}
-	preconditions, err := s.preconditions(g, v.Incarnation(), r.Preconditions)
+	preconditions, err := s.preconditions(ctx, g, tenant, r.Preconditions)
 	if err != nil {
 		return store.Command{}, err
 	}
@@ -143,7 +146,7 @@ func checkUpdate(g *graph.Graph, u Update) error {
 	return err
 }
 
-func (s *Service) preconditions(g *graph.Graph, incarnation uint64, in []Precondition) ([]store.Precondition, error) {
+func (s *Service) preconditions(ctx context.Context, g *graph.Graph, tenant string, in []Precondition) ([]store.Precondition, error) {
 	var out []store.Precondition
 	for i, p := range in {
 		field := fmt.Sprintf("preconditions[%d]", i)
@@ -163,7 +166,7 @@ func (s *Service) preconditions(g *graph.Graph, incarnation uint64, in []Precond
 			if p.Kind == SchemaUnchanged {
 				sp.Kind, sp.Record = store.PreRecordUnchanged, store.SchemaRecord
 			}
-			since, err := s.since(p.Since, field+".since", incarnation)
+			since, err := s.since(ctx, tenant, p.Since, field+".since")
 			if err != nil {
 				return nil, err
 			}
@@ -176,13 +179,17 @@ func (s *Service) preconditions(g *graph.Graph, incarnation uint64, in []Precond
 	return out, nil
 }
 
-// since returns the revision of a token that a precondition names.
-func (s *Service) since(token, field string, incarnation uint64) (uint64, error) {
+// since returns the revision of a token that a precondition names. One that
+// the cluster has not reached could never be changed since.
+func (s *Service) since(ctx context.Context, tenant, token, field string) (uint64, error) {
 	p, err := s.position(token, field)
 	if err != nil {
 		return 0, err
 	}
-	return p.revision, sameTenant(p, incarnation, field, token)
+	if err := s.sameTenant(p, tenant, field, token); err != nil {
+		return 0, err
+	}
+	return p.revision, s.reach(ctx, p.revision)
 }
 
 func proposeError(err error) *Error {
