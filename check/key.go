@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sync"
 
 	"github.com/pemba-authz/pemba/graph"
 	"github.com/pemba-authz/pemba/store"
@@ -20,36 +21,52 @@ type key struct {
 	object     store.Node
 	subject    graph.ResolvedSubject // the first of the set
 	limits     graph.Limits
+	others     int    // subjects in rest
+	context    bool   // rest ends with the context
 	rest       string // the other subjects and the context; empty while looking up
 }
 
 // lookup is a key whose rest is still in a buffer, so that asking allocates nothing.
 type lookup struct {
 	key
-	rest []byte
-	hash uint64
+	rest   []byte
+	hash   uint64
+	buffer *[]byte // behind rest, nil = none
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// release gives the buffer back. k.rest must not be used any more.
+func (k *lookup) release() {
+	if k.buffer != nil {
+		*k.buffer = k.rest
+		buffers.Put(k.buffer)
+	}
 }
 
 // keyOf returns the key of a question, and whether it has one. A question that
 // names what no tuple names has none, nor has one with contextual tuples.
-func (c *Checker) keyOf(g *graph.Graph, v store.View, r *graph.Resolved, limits graph.Limits, buf []byte) (lookup, bool) {
+func (c *Checker) keyOf(g *graph.Graph, v store.View, r *graph.Resolved, limits graph.Limits) (k lookup, ok bool) {
 	if !r.IsStored() {
-		return lookup{}, false
+		return k, false
 	}
 	subjects := r.Subjects()
-	k := lookup{key: key{
+	k.key = key{
 		graph: g.ID(), generation: v.Generation(), program: r.Program, object: r.Object,
-		subject: subjects[0], limits: limits,
-	}, rest: buf[:0]}
+		subject: subjects[0], others: len(subjects) - 1, limits: limits, context: len(r.Context) > 0 && g.UsesContext(r),
+	}
+	if k.context || len(subjects) > 1 {
+		k.buffer = buffers.Get().(*[]byte)
+		k.rest = (*k.buffer)[:0]
+	}
 	for _, s := range subjects[1:] {
 		k.rest = binary.LittleEndian.AppendUint32(k.rest, uint32(s.Type))
 		k.rest = binary.LittleEndian.AppendUint32(k.rest, uint32(s.Program))
 		k.rest = binary.LittleEndian.AppendUint32(k.rest, uint32(s.Node))
 	}
-	if len(r.Context) > 0 && g.UsesContext(r) {
-		k.rest = append(k.rest, 'c') // subjects take 12 bytes each, so this is no subject
-		var ok bool
+	if k.context {
 		if k.rest, ok = appendValue(k.rest, r.Context); !ok {
+			k.release()
 			return lookup{}, false
 		}
 	}

@@ -92,6 +92,19 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
+// BenchmarkCaveat asks through one tuple with a caveat.
+func BenchmarkCaveat(b *testing.B) {
+	w := newWorld(b, conditionalSchema, `doc:a#viewer@user:ann[over:{"limit":18}]`)
+	ctx, v := context.Background(), w.view()
+	q := w.question(`doc:a#viewer@user:ann {"age":20}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if a, err := w.graph.Check(ctx, v, q); err != nil || a.Decision != Allowed {
+			b.Fatal(a, err)
+		}
+	}
+}
+
 func TestCheck_DefiniteAnswersAllocateNothing(t *testing.T) {
 	w := benchWorld(t)
 	ctx, v := context.Background(), w.view()
@@ -102,7 +115,7 @@ func TestCheck_DefiniteAnswersAllocateNothing(t *testing.T) {
 				t.Fatalf("%s: %s", h.question, got)
 			}
 		})
-		if n != 0 {
+		if n != 0 && !racing {
 			t.Errorf("%s: %v allocations", h.question, n)
 		}
 	}

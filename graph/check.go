@@ -177,7 +177,11 @@ func (w *walk) fail(err error) value {
 func (w *walk) tooDeep() value {
 	w.memo.truncated = true
 	if w.deep.level != failed {
-		w.deep = w.fail(&LimitError{"depth", w.limits.Depth, w.depth})
+		err := &LimitError{"depth", w.limits.Depth, w.depth}
+		if w.depth <= w.limits.Depth {
+			err = &LimitError{"nesting", mostNested, mostNested + 1}
+		}
+		w.deep = w.fail(err)
 	}
 	return w.deep
 }

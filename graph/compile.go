@@ -8,10 +8,12 @@ import (
 	"github.com/pemba-authz/pemba/store"
 )
 
-// Bounds of inlining, so that a large schema compiles to a graph of its size.
+// Bounds, so that a large schema compiles to a graph of its size in bounded time.
 const (
-	mostInlined  = 64  // programs inlined into one union
-	mostIncluded = 256 // programs that one is known to include
+	mostInlined  = 64      // programs inlined into one union
+	mostIncluded = 64      // programs that one is known to include
+	mostCovers   = 1 << 12 // steps spent on finding covered arrows of one union
+	mostHops     = 1 << 20 // arrows times the types that they go over
 )
 
 // Compile turns a validated schema into a graph over y's symbols. It interns
@@ -34,7 +36,7 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 		}
 	}
 	for p := range c.g.programs {
-		c.included(int32(p))
+		c.inclusion = append(c.inclusion, c.included(int32(p)))
 	}
 	for p := range c.g.programs {
 		if err := c.body(int32(p)); err != nil {
@@ -48,6 +50,9 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 type compiler struct {
 	g      *Graph
 	arrows map[arrowID]span
+
+	// inclusion holds the programs that a program includes by unions alone.
+	inclusion [][]int32
 }
 
 type arrowID struct {
@@ -156,12 +161,15 @@ func (c *compiler) relation(p int32, name string) (int32, error) {
 
 // body compiles the rewrite of p.
 func (c *compiler) body(p int32) error {
+	from := int32(len(c.g.rewrites))
 	terms, err := c.terms(p, map[int32]bool{p: true})
 	if err != nil {
 		return err
 	}
-	c.g.programs[p].body = c.union(terms)
-	c.g.programs[p].leaf = c.leaf(c.g.programs[p].body)
+	pr := &c.g.programs[p]
+	pr.body = c.union(terms)
+	pr.rewrites = span{from, int32(len(c.g.rewrites))}
+	pr.leaf = c.leaf(pr.body)
 	return nil
 }
 
@@ -244,6 +252,9 @@ func (c *compiler) arrow(p int32, e *Arrow) (rewrite, error) {
 				target = -1
 			}
 			g.hops = append(g.hops, hop{i, target})
+		}
+		if len(g.hops) > mostHops {
+			return rewrite{}, SchemaErrors{errorAt(e.Pos, e.Tupleset, "the arrows up to this one go over too many types, more than %d together", mostHops)}
 		}
 		hops.to = int32(len(g.hops))
 		c.arrows[id] = hops

@@ -54,13 +54,19 @@ func (g *Graph) dependencies(r *Resolved) dependsOn {
 	return g.learnDepends(key)
 }
 
+// mostDepends bounds the entries that are kept; past it they start afresh.
+const mostDepends = 4096
+
 // learnDepends adds an entry to a copy of the map, so that readers never wait.
 // Another writer's entry may get lost; it is found again when it is needed.
 func (g *Graph) learnDepends(key dependsKey) dependsOn {
 	f := &dependsFinder{g: g, kinds: key.kinds, seen: map[int32]bool{}, shapes: map[store.ShapeID]bool{}}
 	f.program(key.program)
 	found := dependsOn{slices.Sorted(maps.Keys(f.shapes)), f.caveats}
-	next := maps.Clone(*g.depends.Load())
+	next := map[dependsKey]dependsOn{}
+	if known := *g.depends.Load(); len(known) < mostDepends {
+		maps.Copy(next, known)
+	}
 	next[key] = found
 	g.depends.Store(&next)
 	return found

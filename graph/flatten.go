@@ -89,17 +89,17 @@ func (c *compiler) isUnion(q int32) bool {
 	return true
 }
 
-// included records which programs p includes through unions alone, itself
+// included returns the programs that p includes through unions alone, itself
 // among them: whoever one of them grants, p grants too. Past the bound some
 // are left out.
-func (c *compiler) included(p int32) {
+func (c *compiler) included(p int32) []int32 {
 	found := []int32{p}
 	for i := 0; i < len(found); i++ {
 		if q := found[i]; c.isUnion(q) {
 			c.addRefs(q, c.g.programs[q].source.Rewrite, &found)
 		}
 	}
-	c.g.programs[p].inclusion = found
+	return found
 }
 
 func (c *compiler) addRefs(p int32, e Expr, found *[]int32) {
@@ -147,7 +147,7 @@ func (c *compiler) union(terms []rewrite) int32 {
 // isCovered reports whether another arrow over the same tupleset includes the
 // arrow terms[i]: parent->view includes parent->edit where view includes edit.
 func (c *compiler) isCovered(i int, terms []rewrite) bool {
-	if terms[i].op != opArrow {
+	if hops := int(terms[i].to - terms[i].from); terms[i].op != opArrow || hops*len(terms)*len(terms) > mostCovers {
 		return false
 	}
 	for j, t := range terms {
@@ -167,7 +167,7 @@ func (c *compiler) covers(wide, narrow span) bool {
 		if w[i].shape != n[i].shape {
 			return false
 		}
-		if n[i].target >= 0 && (w[i].target < 0 || !slices.Contains(c.g.programs[w[i].target].inclusion, n[i].target)) {
+		if n[i].target >= 0 && (w[i].target < 0 || !slices.Contains(c.inclusion[w[i].target], n[i].target)) {
 			return false
 		}
 	}

@@ -24,8 +24,7 @@ type Graph struct {
 	caveats   map[string]*CompiledCaveat
 
 	// A row of words bits for each rewrite and each program says which kinds of
-	// subject it can possibly reach: bit i stands for the plain subjects of
-	// type i, bit len(types)+p for the usersets of program p.
+	// subject it can possibly reach; see plainKind and usersetKind.
 	words        int
 	reach        []uint64
 	programReach []uint64
@@ -42,13 +41,13 @@ type typeInfo struct {
 
 // program decides one relation or permission of one type.
 type program struct {
-	typ       int32
-	name      string
-	body      int32 // rewrite
-	shapes    span  // of g.shapes: what tuples of this relation may look like
-	leaf      bool  // a bounded number of probes on one object: needs no memo
-	source    *Relation
-	inclusion []int32 // programs that this one includes by unions alone
+	typ      int32
+	name     string
+	body     int32 // rewrite
+	shapes   span  // of g.shapes: what tuples of this relation may look like
+	leaf     bool  // a bounded number of probes on one object: needs no memo
+	rewrites span  // those of its body
+	source   *Relation
 }
 
 // span is the half-open range [from, to) of a slice of the graph.
@@ -120,8 +119,17 @@ func (g *Graph) ID() uint64 { return g.id }
 
 var graphCount atomic.Uint64
 
-func (g *Graph) plainKind(typ int32) int32       { return typ }
-func (g *Graph) usersetKind(program int32) int32 { return int32(len(g.types)) + program }
+// mostKinds bounds the rows. In a larger schema several kinds share a bit,
+// which prunes less and changes no answer.
+const mostKinds = 1024
+
+// plainKind returns the bit of the plain subjects of a type.
+func (g *Graph) plainKind(typ int32) int32 { return typ % mostKinds }
+
+// usersetKind returns the bit of the usersets of a program.
+func (g *Graph) usersetKind(program int32) int32 {
+	return (int32(len(g.types)) + program) % mostKinds
+}
 
 func hasBit(row []uint64, i int32) bool { return row[i>>6]&(1<<(uint(i)&63)) != 0 }
 
@@ -133,22 +141,57 @@ func (g *Graph) programRow(p int32) []uint64 {
 	return g.programReach[int(p)*g.words : (int(p)+1)*g.words]
 }
 
-// computeReach fills the rows. They grow until nothing changes; intersections
-// count as unions, because a set of subjects may satisfy their sides by
-// different members.
+// computeReach fills the rows. A program whose row has grown makes those that
+// lead to it grow, until nothing changes. Intersections count as unions,
+// because a set of subjects may satisfy their sides by different members.
 func (g *Graph) computeReach() {
-	g.words = (len(g.types) + len(g.programs) + 63) / 64
+	g.words = (min(len(g.types)+len(g.programs), mostKinds) + 63) / 64
 	g.reach = make([]uint64, len(g.rewrites)*g.words)
 	g.programReach = make([]uint64, len(g.programs)*g.words)
-	for changed := true; changed; {
-		changed = false
-		for i := range g.rewrites {
-			g.growRow(int32(i))
+	users := make([][]int32, len(g.programs)) // by program: who leads to it
+	todo := make([]int32, len(g.programs))
+	waiting := make([]bool, len(g.programs))
+	for p := range g.programs {
+		g.eachTarget(int32(p), func(q int32) { users[q] = append(users[q], int32(p)) })
+		todo[p], waiting[p] = int32(p), true
+	}
+	for len(todo) > 0 {
+		p := todo[len(todo)-1]
+		todo, waiting[p] = todo[:len(todo)-1], false
+		body := g.programs[p].rewrites
+		for i := body.from; i < body.to; i++ {
+			g.growRow(i)
 		}
-		for p := range g.programs {
-			row := g.programRow(int32(p))
-			changed = merge(row, g.rewriteRow(g.programs[p].body)) || changed
-			changed = setBit(row, g.usersetKind(int32(p))) || changed
+		row := g.programRow(p)
+		grown := setBit(row, g.usersetKind(p))
+		if !merge(row, g.rewriteRow(g.programs[p].body)) && !grown {
+			continue
+		}
+		for _, q := range users[p] {
+			if !waiting[q] {
+				todo, waiting[q] = append(todo, q), true
+			}
+		}
+	}
+}
+
+// eachTarget calls yield for the programs that p's body leads to.
+func (g *Graph) eachTarget(p int32, yield func(q int32)) {
+	body := g.programs[p].rewrites
+	for _, r := range g.rewrites[body.from:body.to] {
+		switch r.op {
+		case opCall:
+			yield(r.from)
+		case opMembers:
+			for _, s := range g.shapes[r.from:r.to] {
+				yield(s.program)
+			}
+		case opArrow, opAll:
+			for _, h := range g.hops[r.from:r.to] {
+				if h.target >= 0 {
+					yield(h.target)
+				}
+			}
 		}
 	}
 }

@@ -89,6 +89,9 @@ func (w *walk) round(high bool) (changed, ok bool) {
 	}
 	for rising := true; rising; {
 		rising = false
+		if w.err = w.ctx.Err(); w.err != nil {
+			return false, false
+		}
 		for i := 0; i < len(m.entries); i++ {
 			e := m.entries[i]
 			w.steps++

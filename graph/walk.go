@@ -238,6 +238,10 @@ func (w *walk) follow(program int32, n store.Node) value {
 	return v
 }
 
+// mostNested bounds the programs in progress, whatever the depth limit is: Go's
+// stack is not without end.
+const mostNested = 2000
+
 // call decides a program on object n.
 func (w *walk) call(program int32, n store.Node) value {
 	if w.member(program, n).level == allowed {
@@ -263,7 +267,7 @@ func (w *walk) call(program int32, n store.Node) value {
 			return v
 		}
 	}
-	if w.depth > w.limits.Depth {
+	if w.depth > w.limits.Depth || len(w.memo.stack) >= mostNested {
 		return w.tooDeep()
 	}
 	return w.work(at)

@@ -37,7 +37,7 @@ func hinted(hint string) string {
 
 // LimitError says that a question needs more work than its limits allow.
 type LimitError struct {
-	Limit     string // "depth", "reads" or "contextual"
+	Limit     string // "depth", "nesting", "reads" or "contextual"
 	Max, Used int
 }
 

@@ -249,7 +249,7 @@ func randomTuples(r *rand.Rand, nodes int) string {
 // worlds full of cycles, negative ones too.
 func TestCheck_AgreesWithTheWellFoundedModel(t *testing.T) {
 	worlds := 1500
-	if testing.Short() {
+	if testing.Short() || racing {
 		worlds = 200
 	}
 	asked := map[level]int{}

@@ -89,11 +89,11 @@ func (c *Checker) Check(ctx context.Context, g *graph.Graph, v store.View, q *gr
 	if c.cache == nil {
 		return c.walk(ctx, g, v, &r)
 	}
-	var buf [64]byte
-	k, ok := c.keyOf(g, v, &r, question.Limits, buf[:])
+	k, ok := c.keyOf(g, v, &r, question.Limits)
 	if !ok {
 		return c.walk(ctx, g, v, &r)
 	}
+	defer k.release()
 	if e := c.find(&k, v, r.Now); e != nil {
 		return e.answer(), nil
 	}
