@@ -20,7 +20,7 @@ const schema = `
 use expiration
 caveat over(age int) { age > 18 }
 definition user {}
-definition group { relation member: user | group#member }
+definition group { relation member: user | group#member | user with expiration }
 definition doc {
 	relation viewer: user | group#member | user with over | user with expiration
 	relation banned: user

@@ -74,6 +74,8 @@ type walk struct {
 	depth        int
 	usedContext  bool
 	memo         memo
+	closures     []closure // of the families that the question has asked for
+	groups       []group   // what they hold
 	caveats      map[store.CaveatRef]value
 	names        []string // missing caveat parameters, by bit
 	causes       []error  // of failed values
@@ -91,6 +93,7 @@ func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 	w.steps, w.reads, w.depth, w.usedContext = 0, 0, 0, false
 	w.cycle, w.deep, w.solver, w.err = value{}, value{}, nil, nil
 	w.memo.reset()
+	w.closures, w.groups = w.closures[:0], w.groups[:0]
 	w.subjects, w.kinds, w.usersets = append(w.subjects[:0], r.Subjects()...), w.kinds[:0], false
 	for i := range w.subjects {
 		kind := g.plainKind(w.subjects[i].Type)

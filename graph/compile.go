@@ -44,6 +44,7 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 		}
 	}
 	c.g.computeReach()
+	c.g.findFamilies()
 	return c.g, nil
 }
 

@@ -17,7 +17,7 @@ func TestCheck_MutualGroupsEnd(t *testing.T) {
 		}
 	}
 	tuples.WriteString("group:g13#member@user:ann\n")
-	w := newWorld(t, basic, tuples.String())
+	w := newWorld(t, forwardOnly, tuples.String())
 	w.expect(`
 		group:g0#member@user:ann = allowed
 		group:g19#member@user:ann = allowed
@@ -98,7 +98,7 @@ func TestCheck_DepthIsAnErrorNeverDenied(t *testing.T) {
 	for i := range 60 {
 		fmt.Fprintf(&tuples, "group:g%d#member@group:g%d#member\n", i, i+1)
 	}
-	w := newWorld(t, basic, tuples.String()+`
+	w := newWorld(t, forwardOnly, tuples.String()+`
 		group:g60#member@user:deep
 		group:g50#member@user:edge
 		group:g51#member@user:over

@@ -30,6 +30,12 @@ func (w *walk) find(n store.Node, sh *shape, subject store.Node) value {
 	return v
 }
 
+// isAbsent reports whether no tuple of object n and shape sh exists, where that
+// costs nothing to know.
+func (w *walk) isAbsent(n store.Node, sh *shape) bool {
+	return w.given == nil && (isLocal(n) || !w.view.MayHave(n, sh.id))
+}
+
 // row steps through the tuples of one object and shape that the question may
 // see, the given ones first.
 type row struct {

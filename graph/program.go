@@ -43,10 +43,11 @@ type typeInfo struct {
 type program struct {
 	typ      int32
 	name     string
-	body     int32 // rewrite
-	shapes   span  // of g.shapes: what tuples of this relation may look like
-	leaf     bool  // a bounded number of probes on one object: needs no memo
-	rewrites span  // those of its body
+	body     int32   // rewrite
+	shapes   span    // of g.shapes: what tuples of this relation may look like
+	leaf     bool    // a bounded number of probes on one object: needs no memo
+	family   []int32 // of a group relation: itself and those that it takes members from; see closure.go
+	rewrites span    // those of its body
 	source   *Relation
 }
 

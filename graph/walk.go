@@ -112,6 +112,9 @@ func (w *walk) probe(shapes span, n store.Node) value {
 	out := value{level: denied}
 	for i := shapes.from; i < shapes.to; i++ {
 		sh := &w.g.shapes[i]
+		if w.isAbsent(n, sh) {
+			continue
+		}
 		for j := range w.subjects {
 			s := &w.subjects[j]
 			if s.Type != sh.typ || s.Program >= 0 {
@@ -134,10 +137,19 @@ func (w *walk) members(shapes span, n store.Node) value {
 	out := value{level: denied}
 	for i := shapes.from; i < shapes.to; i++ {
 		sh := &w.g.shapes[i]
+		if w.isAbsent(n, sh) {
+			continue
+		}
 		if out = or(out, w.named(sh, n)); out.isSettled() {
 			return out
 		}
 		if !w.reaches(w.g.programs[sh.program].body) {
+			continue
+		}
+		if groups, ok := w.groupsOf(sh.program); ok {
+			if out = or(out, w.anyGroup(groups, n, sh)); out.isSettled() {
+				return out
+			}
 			continue
 		}
 		for row := w.row(n, sh); w.next(&row); {
@@ -169,7 +181,7 @@ func (w *walk) named(sh *shape, n store.Node) value {
 func (w *walk) arrow(hops span, n store.Node) value {
 	out := value{level: denied}
 	for _, h := range w.g.hops[hops.from:hops.to] {
-		if h.target < 0 || !w.leads(h.target) {
+		if h.target < 0 || !w.leads(h.target) || w.isAbsent(n, &w.g.shapes[h.shape]) {
 			continue
 		}
 		for row := w.row(n, &w.g.shapes[h.shape]); w.next(&row); {

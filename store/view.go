@@ -115,6 +115,10 @@ func (f *fact) fact() Fact {
 	return Fact{f.object, f.subject, f.shape, f.caveat, f.expires}
 }
 
+// MayHave reports whether Forward(object, shape) may have facts, for a little
+// less than looking; false is certain.
+func (v View) MayHave(object Node, shape ShapeID) bool { return v.g.mayHave(object, shape, forward) }
+
 // Caveat returns the caveat's name and its stored context, a canonical JSON
 // object or "".
 func (v View) Caveat(ref CaveatRef) (name Sym, context string) {

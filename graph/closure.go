@@ -1,0 +1,184 @@
+package graph
+
+import (
+	"slices"
+
+	"github.com/pemba-authz/pemba/store"
+)
+
+// Membership in nested groups is answered from the subject's end where that is
+// exact: the groups that contain a subject are few and found once for a
+// question, while the groups that an object names are many and would be
+// entered one by one. It is exact for group relations: stored relations whose
+// tuples have neither caveat nor expiry, and whose usersets are of group
+// relations again. The relations that a group relation takes members from,
+// directly or not, are its family.
+
+// mostGroups bounds a closure. Subjects in more groups are walked forward.
+const mostGroups = 64
+
+// group is an object with a relation of which some subject of the question is
+// a member.
+type group struct {
+	program int32
+	node    store.Node
+}
+
+// closure is what a question has found out about one family.
+type closure struct {
+	program  int32 // whose family
+	from, to int   // of walk.groups
+	usable   bool
+}
+
+// findFamilies marks the group relations. It begins with all that could be
+// one, and drops those that take members from others, until nothing changes.
+func (g *Graph) findFamilies() {
+	isGroup := make([]bool, len(g.programs))
+	for p := range g.programs {
+		isGroup[p] = g.programs[p].source.Rewrite == nil && !slices.ContainsFunc(g.shapesOf(int32(p)), func(s shape) bool {
+			return !s.bare || s.lasting || len(s.caveats) > 0
+		})
+	}
+	for changed := true; changed; {
+		changed = false
+		for p := range g.programs {
+			if isGroup[p] && slices.ContainsFunc(g.shapesOf(int32(p)), func(s shape) bool {
+				return s.form == userset && !isGroup[s.program]
+			}) {
+				isGroup[p], changed = false, true
+			}
+		}
+	}
+	for p := range g.programs {
+		if isGroup[p] {
+			g.programs[p].family = g.familyOf(int32(p))
+		}
+	}
+}
+
+// mostFamily bounds a family; relations with a larger one are walked forward.
+const mostFamily = 16
+
+func (g *Graph) familyOf(p int32) []int32 {
+	family := []int32{p}
+	for i := 0; i < len(family); i++ {
+		for _, s := range g.shapesOf(family[i]) {
+			if s.form == userset && !slices.Contains(family, s.program) {
+				if len(family) == mostFamily {
+					return nil
+				}
+				family = append(family, s.program)
+			}
+		}
+	}
+	return family
+}
+
+func (g *Graph) shapesOf(p int32) []shape {
+	all := g.programs[p].shapes
+	return g.shapes[all.from:all.to]
+}
+
+// groupsOf returns the groups of the family of p that contain a subject, and
+// whether they are all of them. Contextual tuples could add to them, so with
+// any the walk goes forward.
+func (w *walk) groupsOf(p int32) (closure, bool) {
+	if w.given != nil || w.g.programs[p].family == nil {
+		return closure{}, false
+	}
+	for _, c := range w.closures {
+		if c.program == p {
+			return c, c.usable
+		}
+	}
+	c := closure{program: p, from: len(w.groups)}
+	c.usable = w.findGroups(c.from, w.g.programs[p].family)
+	c.to = len(w.groups)
+	w.closures = append(w.closures, c)
+	return c, c.usable
+}
+
+// anyGroup grants if a tuple of n names one of the groups. A read that is too
+// much aborts here as anywhere.
+func (w *walk) anyGroup(c closure, n store.Node, sh *shape) value {
+	out := value{level: denied}
+	for _, m := range w.groups[c.from:c.to] {
+		if m.program != sh.program {
+			continue
+		}
+		if out = or(out, w.find(n, sh, m.node)); out.isSettled() {
+			return out
+		}
+	}
+	return out
+}
+
+// findGroups appends the groups from the subjects upwards to w.groups[from:],
+// and reports whether that are all of them.
+func (w *walk) findGroups(from int, family []int32) bool {
+	for i := range w.subjects {
+		s := &w.subjects[i]
+		for _, p := range family {
+			if !w.joinSubject(from, p, s) {
+				return false
+			}
+		}
+	}
+	for i := from; i < len(w.groups); i++ {
+		m := w.groups[i]
+		for _, p := range family {
+			all := w.g.programs[p].shapes
+			for sh := all.from; sh < all.to; sh++ {
+				if w.g.shapes[sh].program == m.program && !w.join(from, p, &w.g.shapes[sh], m.node) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// joinSubject adds the groups of relation p that name the subject itself.
+func (w *walk) joinSubject(from int, p int32, s *ResolvedSubject) bool {
+	all := w.g.programs[p].shapes
+	for i := all.from; i < all.to; i++ {
+		sh, named := &w.g.shapes[i], s.Node
+		switch {
+		case sh.form == userset && (s.Program < 0 || s.Program != sh.program),
+			sh.form != userset && (s.Program >= 0 || s.Type != sh.typ):
+			continue
+		case sh.form == wildcard:
+			named = s.everyone
+		}
+		if !w.join(from, p, sh, named) {
+			return false
+		}
+	}
+	return true
+}
+
+// join adds the groups of relation p that have a tuple of shape sh about subject.
+func (w *walk) join(from int, p int32, sh *shape, subject store.Node) bool {
+	if subject == 0 || isLocal(subject) {
+		return true
+	}
+	if !w.spend() {
+		return false
+	}
+	for it := w.view.Reverse(subject, sh.id); it.Next(); {
+		f := it.Fact()
+		if !w.spend() {
+			return false
+		}
+		m := group{p, f.Object}
+		if f.Caveat != 0 || f.Expires != 0 || slices.Contains(w.groups[from:], m) {
+			continue // a tuple with traits that the schema does not allow is invisible
+		}
+		if len(w.groups)-from == mostGroups {
+			return false
+		}
+		w.groups = append(w.groups, m)
+	}
+	return true
+}
