@@ -151,6 +151,6 @@ func schemaError(err error) *Error {
 		all[i] = e.Error()
 	}
 	return &Error{Code: Invalid, Reason: "INVALID_SCHEMA", Field: "schema", Value: first.Word,
-		Message: strings.Join(all, "; "), Err: err,
+		Message: strings.Join(all, "; "), Fix: "mend the schema; pemba schema validate checks it without a server", Err: err,
 		Metadata: map[string]string{"line": fmt.Sprint(first.Line), "column": fmt.Sprint(first.Col), "hint": first.Hint}}
 }

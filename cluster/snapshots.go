@@ -110,7 +110,9 @@ func checkMeta(dir string) error {
 // only; a wrong configuration is as bad as wrong tuples.
 const sealFile = "meta.sum"
 
-func sealOf(meta []byte) string { return fmt.Sprintf("crc32c %08x\n", crc32.Checksum(meta, castagnoli)) }
+func sealOf(meta []byte) string {
+	return fmt.Sprintf("crc32c %08x\n", crc32.Checksum(meta, castagnoli))
+}
 
 // seal writes the checksum of meta.json and makes the directory durable.
 func seal(dir string) error {

@@ -40,12 +40,3 @@ func (s *slab[T]) next() (ref uint32, elem *T) {
 
 // publish makes the element last returned by next visible to scans.
 func (s *slab[T]) publish() { s.n.Add(1) }
-
-// bytes returns the memory that the slab's chunks take, given an element size.
-func (s *slab[T]) capacity() int {
-	n := 0
-	for _, c := range s.chunks {
-		n += len(c)
-	}
-	return n
-}

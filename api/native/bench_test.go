@@ -63,7 +63,7 @@ func randomQuestion(random *rand.Rand) *pembav1.CheckRequest {
 }
 
 // populate writes groups of groups of users, and documents that they see.
-func populate(b *testing.B, f *fixture) {
+func populate(b testing.TB, f *fixture) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var batch []string
 	flush := func() {

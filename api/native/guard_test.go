@@ -34,7 +34,7 @@ func (s failingServer) Read(*pembav1.ReadRequest, grpc.ServerStreamingServer[pem
 
 // callGuarded calls Check and Read behind a guard and returns their replies and
 // what was logged.
-func callGuarded(fail func() error) (reply any, checkErr, readErr error, logged string) {
+func callGuarded(fail func() error) (reply any, logged string, checkErr, readErr error) {
 	var log bytes.Buffer
 	g := guard{log: slog.New(slog.NewTextHandler(&log, nil))}
 	server := failingServer{fail: fail}
@@ -42,11 +42,11 @@ func callGuarded(fail func() error) (reply any, checkErr, readErr error, logged 
 	reply, checkErr = check.Handler(server, context.Background(), func(any) error { return nil }, nil)
 	read := g.stream("s", grpc.StreamDesc{StreamName: "Read", Handler: func(any, grpc.ServerStream) error { return server.Read(nil, nil) }})
 	readErr = read.Handler(server, nil)
-	return reply, checkErr, readErr, log.String()
+	return reply, log.String(), checkErr, readErr
 }
 
 func TestGuard_PanicIsInternalAndNeverAllowed(t *testing.T) {
-	reply, checkErr, readErr, logged := callGuarded(func() error { panic("secret detail") })
+	reply, logged, checkErr, readErr := callGuarded(func() error { panic("secret detail") })
 	if reply != nil {
 		t.Errorf("got reply %v after a panic", reply)
 	}
@@ -61,7 +61,7 @@ func TestGuard_PanicIsInternalAndNeverAllowed(t *testing.T) {
 }
 
 func TestGuard_UnknownErrorLeaksNothing(t *testing.T) {
-	reply, checkErr, readErr, logged := callGuarded(func() error { return errors.New("secret detail") })
+	reply, logged, checkErr, readErr := callGuarded(func() error { return errors.New("secret detail") })
 	if reply != nil {
 		t.Errorf("got reply %v with an error", reply)
 	}
@@ -91,7 +91,7 @@ func TestGuard_TableCoversEveryCode(t *testing.T) {
 		authz.Internal:           codes.Internal,
 	}
 	for code, grpcCode := range want {
-		_, err, _, _ := callGuarded(func() error { return &authz.Error{Code: code, Reason: "WHY", Message: "m"} })
+		_, _, err, _ := callGuarded(func() error { return &authz.Error{Code: code, Reason: "WHY", Message: "m"} })
 		if got := status.Code(err); got != grpcCode {
 			t.Errorf("%v: got %v, want %v", code, got, grpcCode)
 		}
@@ -102,7 +102,7 @@ func TestGuard_TableCoversEveryCode(t *testing.T) {
 }
 
 func TestGuard_StatusCarriesTheDetails(t *testing.T) {
-	_, err, _, _ := callGuarded(func() error {
+	_, _, err, _ := callGuarded(func() error {
 		return &authz.Error{
 			Code: authz.Unavailable, Reason: "NO_LEADER", Field: "consistency", Value: strings.Repeat("v", 1000),
 			Message: "no leader", Fix: "try again", Metadata: map[string]string{"node": "n1"},
