@@ -57,9 +57,10 @@ proto: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## Format
 	$(TOOLS)/buf generate
 
 .PHONY: bench
-bench: build ## Run the hot-path benchmarks (BENCH= narrows), then the load generator
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
-	bin/pemba bench
+bench: build ## Run the hot-path benchmarks (BENCH= narrows), then check beside echo, cache off and on; results in bench-*
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./... | tee bench-go.out
+	bin/pemba bench --spawn --rounds 10 --cache-size 0 --out bench-cache-off.json
+	bin/pemba bench --spawn --rounds 10 --out bench-cache-on.json
 
 .PHONY: cover
 cover: ## Write cover.html and print the total coverage
@@ -82,7 +83,7 @@ run: build ## Start a durable node with the cloud example and print three comman
 
 .PHONY: clean
 clean: ## Remove what the targets make
-	rm -rf bin cover.out cover.html
+	rm -rf bin cover.out cover.html bench-go.out bench-cache-off.json bench-cache-on.json
 
 # Tools are rebuilt when their pins change. The generator of messages comes from
 # the product's own protobuf version, so that code and runtime always agree.
