@@ -16,7 +16,8 @@ type Report struct {
 	Machine     Machine      `json:"machine"`
 	Server      string       `json:"server"` // how the server ran
 	Tuples      int          `json:"tuples,omitempty"`
-	Seed        uint64       `json:"seed"`
+	Seed        uint64       `json:"seed"`  // of the population
+	Order       uint64       `json:"order"` // of the questions
 	Connections int          `json:"connections"`
 	Comparisons []Comparison `json:"comparisons,omitempty"` // of mode "both"
 	Runs        []Result     `json:"runs,omitempty"`        // of a single mode

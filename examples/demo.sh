@@ -2,6 +2,7 @@
 # Shows pemba at work, in under two minutes: start, load, ask, crash, restart,
 # measure. Usage: examples/demo.sh [path of the pemba binary]
 set -eu
+exec 2>&1
 
 pemba=${1:-bin/pemba}
 here=$(dirname "$0")
@@ -89,7 +90,7 @@ lost=$(comm -23 "$work/sorted" "$work/stored" | wc -l | tr -d ' ')
 echo "$(written) acknowledged, $(wc -l <"$work/stored" | tr -d ' ') stored, $lost acknowledged writes lost"
 [ "$lost" -eq 0 ]
 
-step "Ten seconds of load: 64 callers, uniform random questions, none asked twice"
+step "Ten seconds of load: 64 callers, uniform random questions, no question asked twice"
 run bench --mode check --callers 64 --duration 10s --tuples "$tuples"
 
 step "Check beside an echo of the same server"

@@ -6,20 +6,20 @@ set -eu
 
 pemba=${1:-bin/pemba}
 here=$(dirname "$0")
-ready=$(mktemp -u)
-"$pemba" serve --addr-file "$ready" --log-level warn &
-server=$!
-trap 'kill -INT "$server" 2>/dev/null' INT TERM
-trap 'kill "$server" 2>/dev/null; rm -f "$ready"' EXIT
-while [ ! -f "$ready" ]; do
-	kill -0 "$server" 2>/dev/null || { wait "$server"; exit; }
-	sleep 0.05
-done
-addr=$(cat "$ready")
-"$pemba" import "$here/cloud.yaml" --addr "$addr" >/dev/null
-flag=
-[ "$addr" = 127.0.0.1:50051 ] || flag=" --addr $addr"
-cat <<TRY
+ready=$(mktemp -d)
+
+# Beside the node, which becomes this process: wait for it, load, say what to try.
+(
+	while [ ! -f "$ready/addr" ]; do
+		kill -0 $$ 2>/dev/null || { rm -rf "$ready"; exit; }
+		sleep 0.05
+	done
+	addr=$(cat "$ready/addr")
+	rm -rf "$ready"
+	"$pemba" import "$here/cloud.yaml" --addr "$addr" >/dev/null
+	flag=
+	[ "$addr" = 127.0.0.1:50051 ] || flag=" --addr $addr"
+	cat <<TRY
 
 The cloud example is loaded. In another terminal, try:
 
@@ -29,11 +29,5 @@ The cloud example is loaded. In another terminal, try:
 
 Ctrl-C stops the node; its data stays.
 TRY
-status=0
-wait "$server" || status=$?
-# The first wait ends with the signal, the second with the server.
-if kill -0 "$server" 2>/dev/null; then
-	status=0
-	wait "$server" || status=$?
-fi
-exit "$status"
+) &
+exec "$pemba" serve --addr-file "$ready/addr" --log-level warn

@@ -25,6 +25,7 @@ type benchOptions struct {
 
 	tuples   int
 	seed     uint64
+	order    uint64
 	load     bool
 	loadOnly bool
 
@@ -63,7 +64,8 @@ in a temporary directory, loads it, and stops it afterwards.`,
 	f.IntVar(&o.rounds, "rounds", 5, "runs of each, with --mode both")
 	f.IntVar(&o.connections, "connections", 4, "connections that the callers share")
 	f.IntVar(&o.tuples, "tuples", 100_000, "size of the population")
-	f.Uint64Var(&o.seed, "seed", 1, "seed of population and questions")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of the population")
+	f.Uint64Var(&o.order, "order", 0, "seed of the order of the questions; 0 = another one each time, so that no run repeats the last one's")
 	f.BoolVar(&o.load, "load", false, "write the cloud example's schema and the population first")
 	f.BoolVar(&o.loadOnly, "load-only", false, "write them and measure nothing")
 	f.BoolVar(&o.spawn, "spawn", false, "measure a server of its own")
@@ -91,6 +93,7 @@ func (a *app) bench(ctx context.Context, o *benchOptions) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
+	tuneCollector() // the load generator's garbage is not what is measured
 	population, err := bench.NewPopulation(o.tuples, o.seed)
 	if err != nil {
 		return fmt.Errorf("--tuples: %w", err)
@@ -155,7 +158,11 @@ func (a *app) measure(ctx context.Context, o *benchOptions, population *bench.Po
 	if err != nil {
 		return nil, err
 	}
-	load := bench.Load{Mode: bench.Mode(o.mode), Duration: o.duration, Tenant: a.tenant, Questions: population.Questions(o.seed)}
+	order := o.order
+	if order == 0 {
+		order = uint64(time.Now().UnixNano())
+	}
+	load := bench.Load{Mode: bench.Mode(o.mode), Duration: o.duration, Tenant: a.tenant, Questions: population.Questions(order)}
 	for range o.connections {
 		conn, err := dialOne(first.addrs[0])
 		if err != nil {
@@ -166,7 +173,7 @@ func (a *app) measure(ctx context.Context, o *benchOptions, population *bench.Po
 	}
 	report := &bench.Report{
 		Time: time.Now().UTC(), Commit: bench.Commit(), Machine: bench.ThisMachine(),
-		Tuples: o.tuples, Seed: o.seed, Connections: o.connections,
+		Tuples: o.tuples, Seed: o.seed, Order: order, Connections: o.connections,
 	}
 	for _, load.Callers = range o.callers {
 		if o.mode == "both" {

@@ -119,36 +119,44 @@ func (a *app) checkLines(ctx context.Context, caveatContext string, at *consiste
 	defer s.Close()
 	var batch []*pb.BatchCheckItem
 	all := true
+	flush := func() error {
+		allowed, err := a.checkBatch(ctx, s, batch, consistency)
+		all, batch = all && allowed, batch[:0]
+		return err
+	}
 	for line, err := range lines(ctx, a.in) {
 		if err != nil {
 			return err
 		}
-		q, err := parseQuestionLine(line)
+		item, err := batchItem(line, caveatContext)
 		if err != nil {
 			return err
 		}
-		batch = append(batch, &pb.BatchCheckItem{
-			Object: objectMessage(q.Object), Permission: q.Relation, Subject: subjectMessage(q.Subject), ContextJson: caveatContext,
-		})
-		if len(batch) == maxBatchCheck {
-			allowed, err := a.checkBatch(ctx, s, batch, consistency)
-			if err != nil {
+		if batch = append(batch, item); len(batch) == maxBatchCheck {
+			if err := flush(); err != nil {
 				return err
 			}
-			all, batch = all && allowed, batch[:0]
 		}
 	}
 	if len(batch) > 0 {
-		allowed, err := a.checkBatch(ctx, s, batch, consistency)
-		if err != nil {
+		if err := flush(); err != nil {
 			return err
 		}
-		all = all && allowed
 	}
 	if !all {
 		return exitStatus(exitNo)
 	}
 	return nil
+}
+
+func batchItem(line, caveatContext string) (*pb.BatchCheckItem, error) {
+	q, err := parseQuestionLine(line)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.BatchCheckItem{
+		Object: objectMessage(q.Object), Permission: q.Relation, Subject: subjectMessage(q.Subject), ContextJson: caveatContext,
+	}, nil
 }
 
 // checkBatch prints a decision for each item and tells whether all are allowed.

@@ -23,27 +23,36 @@ Tuples that are there already are replaced; others stay. The assertions are for
 	})
 }
 
-func (a *app) importFile(ctx context.Context, name string) error {
+// readPolicy reads the schema and the tuples of a validation file.
+func (a *app) readPolicy(name string) (schema string, tuples []tuple.Tuple, err error) {
 	data, err := a.readFile(name)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
 	file, err := parseValidationFile(name, data)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	tuples := make([]tuple.Tuple, len(file.Tuples))
+	tuples = make([]tuple.Tuple, len(file.Tuples))
 	for i, at := range file.Tuples {
 		if tuples[i], err = tuple.ParseTuple(at.Text); err != nil {
-			return &fileError{name, at.Line, err.Error()}
+			return "", nil, &fileError{name, at.Line, err.Error()}
 		}
+	}
+	return file.Schema.Text, tuples, nil
+}
+
+func (a *app) importFile(ctx context.Context, name string) error {
+	schema, tuples, err := a.readPolicy(name)
+	if err != nil {
+		return err
 	}
 	s, err := a.dial()
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	token, err := a.writeSchema(ctx, s, file.Schema.Text)
+	token, err := a.writeSchema(ctx, s, schema)
 	if err != nil {
 		return err
 	}

@@ -54,11 +54,11 @@ func (a *app) serve(ctx context.Context, o *serveOptions) (err error) {
 	server := native.New(native.Config{
 		Service: authz.New(node, checker, authz.Options{}), Version: versionText(), Log: log,
 	})
-	return a.run(ctx, o, server, node, listener)
+	return a.run(ctx, o, log, server, node, listener)
 }
 
 // run serves until ctx ends (nil), the node fails or the listener breaks.
-func (a *app) run(ctx context.Context, o *serveOptions, server *native.Server, node *cluster.Node, listener net.Listener) error {
+func (a *app) run(ctx context.Context, o *serveOptions, log *slog.Logger, server *native.Server, node *cluster.Node, listener net.Listener) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	server.SetReady(true)
@@ -80,8 +80,8 @@ func (a *app) run(ctx context.Context, o *serveOptions, server *native.Server, n
 	// Not ctx, which has ended: what is under way may finish.
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.drain)
 	defer cancel()
-	if shutdownErr := server.Shutdown(drain); shutdownErr != nil {
-		slog.New(slog.NewTextHandler(a.err, nil)).Warn("requests were cut", "after", o.drain)
+	if server.Shutdown(drain) != nil {
+		log.Warn("requests were cut", "after", o.drain)
 	}
 	return err
 }

@@ -100,7 +100,7 @@ func (b *byteSize) Set(s string) error {
 		}
 	}
 	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || n < 0 || n*unit >= math.MaxInt64 {
+	if err != nil || !(n >= 0 && n*unit < math.MaxInt64) {
 		return fmt.Errorf("%q is no size; write it as 64MiB", s)
 	}
 	*b = byteSize(n * unit)

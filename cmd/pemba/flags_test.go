@@ -1,0 +1,54 @@
+package main
+
+import "testing"
+
+func TestByteSize_ReadsUnitsAndWritesThemBack(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		size int64
+		back string
+	}{
+		{"0", 0, "0B"}, {"4096", 4096, "4KiB"}, {"64MiB", 64 << 20, "64MiB"}, {"1.5GiB", 3 << 29, "1.5GiB"},
+		{"1 GB", 1e9, "953.7MiB"}, {"10B", 10, "10B"},
+	} {
+		var b byteSize
+		if err := b.Set(c.text); err != nil {
+			t.Errorf("%q: %v", c.text, err)
+		}
+		if int64(b) != c.size || b.String() != c.back {
+			t.Errorf("%q is %d, written %s; want %d, %s", c.text, int64(b), b.String(), c.size, c.back)
+		}
+	}
+	for _, text := range []string{"", "many", "-1", "1XB", "9999999TiB", "NaN"} {
+		var b byteSize
+		if err := b.Set(text); err == nil {
+			t.Errorf("%q is accepted as %d", text, b)
+		}
+	}
+}
+
+func TestServe_RefusesPlaintextOffLoopback(t *testing.T) {
+	for addr, fine := range map[string]bool{
+		"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true, "localhost:1": true,
+		"0.0.0.0:1": false, ":1": false, "[::]:1": false, "192.0.2.1:1": false, "example.com:1": false, "127.0.0.1": false,
+	} {
+		o := serveOptions{grpcAddr: addr, horizon: 1}
+		if err := o.validate(); (err == nil) != fine {
+			t.Errorf("%s: %v", addr, err)
+		}
+		o.insecure = true
+		if err := o.validate(); err != nil && addr != "127.0.0.1" {
+			t.Errorf("%s --insecure: %v", addr, err)
+		}
+	}
+}
+
+func TestCollectorPercent_ShrinksAsTheHeapGrows(t *testing.T) {
+	for live, want := range map[uint64]int{
+		0: greatestRatio, 1 << 20: greatestRatio, 64 << 20: 800, 256 << 20: 200, 512 << 20: 100, 64 << 30: 100,
+	} {
+		if got := collectorPercent(live); got != want {
+			t.Errorf("%d live bytes: %d %%, not %d %%", live, got, want)
+		}
+	}
+}
