@@ -15,7 +15,7 @@ func BenchmarkCheck(b *testing.B) {
 		name    string
 		maxCost int64
 	}{{"Walk", -1}, {"Cached", 0}} {
-		w := newWorld(b, Options{MaxCost: mode.maxCost})
+		w := newWorld(b, Options{MaxCost: mode.maxCost, Eager: true})
 		w.change(store.OpTouch, "doc:a#viewer@user:direct", "doc:a#viewer@group:g0#member", "group:g5#member@user:deep", "doc:a#other@user:none")
 		for i := range 5 {
 			w.change(store.OpTouch, fmt.Sprintf("group:g%d#member@group:g%d#member", i, i+1))

@@ -26,6 +26,10 @@ type Options struct {
 	MaxCost int64
 	// Limits hold for questions that bring none of their own.
 	Limits graph.Limits
+	// Eager lets an answer into the cache at once. By default it enters when
+	// its question comes a second time, because an entry costs more than most
+	// walks and many questions never come again.
+	Eager bool
 }
 
 // Checker answers questions. It is safe for concurrent use.
@@ -33,8 +37,12 @@ type Checker struct {
 	limits graph.Limits
 	cache  *ristretto.Cache[uint64, *entry] // nil = off
 	seed   uint64
+	asked  []atomic.Uint32 // by hash: the tag of the last question there; nil = eager
 	stats  counters
 }
+
+// askedSlots is how many recent questions are remembered, a power of two.
+const askedSlots = 1 << 16
 
 // New returns a Checker. Its owner closes it.
 func New(o Options) (*Checker, error) {
@@ -57,6 +65,9 @@ func New(o Options) (*Checker, error) {
 		return nil, fmt.Errorf("make cache: %w", err)
 	}
 	c.cache = cache
+	if !o.Eager {
+		c.asked = make([]atomic.Uint32, askedSlots)
+	}
 	return c, nil
 }
 
@@ -98,7 +109,7 @@ func (c *Checker) Check(ctx context.Context, g *graph.Graph, v store.View, q *gr
 		return e.answer(), nil
 	}
 	a, err := c.walk(ctx, g, v, &r)
-	if err == nil && a.Decision != graph.Conditional {
+	if err == nil && a.Decision != graph.Conditional && c.isWorthIt(k.hash) {
 		c.put(&k, newEntry(&k, g, v, &r, a))
 	}
 	return a, err
@@ -125,6 +136,20 @@ func (c *Checker) find(k *lookup, v store.View, now int64) *entry {
 	}
 	c.stats.hits.Add(1)
 	return e
+}
+
+// isWorthIt reports whether a question with that hash has been asked lately,
+// and notes that it has now. To be wrong costs an entry or a walk, no answer.
+func (c *Checker) isWorthIt(hash uint64) bool {
+	if c.asked == nil {
+		return true
+	}
+	slot, tag := &c.asked[hash&(askedSlots-1)], uint32(hash>>32)|1
+	if slot.Load() == tag {
+		return true
+	}
+	slot.Store(tag)
+	return false
 }
 
 func (c *Checker) put(k *lookup, e *entry) {

@@ -120,7 +120,7 @@ func (w *world) expect(q *graph.Question, rev uint64, want graph.Decision, cache
 }
 
 func TestCheck_SecondAnswerComesFromTheCache(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{Eager: true})
 	w.change(store.OpTouch, "doc:a#viewer@group:x#member", "group:x#member@user:ann", "doc:b#banned@user:bob")
 	for _, cached := range []bool{false, true} {
 		w.expect(w.question("doc:a#see@user:ann"), 0, graph.Allowed, cached)
@@ -137,7 +137,7 @@ func TestCheck_SecondAnswerComesFromTheCache(t *testing.T) {
 }
 
 func TestCheck_ChangesElsewhereLeaveAnswersValid(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{Eager: true})
 	w.change(store.OpTouch, "doc:a#viewer@user:ann") // revision 2
 	w.expect(w.question("doc:a#see@user:ann"), 0, graph.Allowed, false)
 	w.change(store.OpTouch, "doc:a#other@user:ann") // revision 3
@@ -150,7 +150,7 @@ func TestCheck_ChangesElsewhereLeaveAnswersValid(t *testing.T) {
 }
 
 func TestCheck_AnswersHoldForTheirRevisionsOnly(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{Eager: true})
 	w.change(store.OpTouch, "doc:a#viewer@user:bob", "doc:a#other@user:ann") // revision 2
 	w.change(store.OpTouch, "doc:a#viewer@user:ann")                         // revision 3
 	w.change(store.OpTouch, "doc:a#banned@user:ann")                         // revision 4
@@ -163,7 +163,7 @@ func TestCheck_AnswersHoldForTheirRevisionsOnly(t *testing.T) {
 }
 
 func TestCheck_AnswersHoldForTheirTimeOnly(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{Eager: true})
 	w.change(store.OpTouch, "doc:a#viewer@user:ann[expiration:2030-01-01T13:00:00Z]")
 	see := w.question("doc:a#see@user:ann")
 	w.expect(see, 0, graph.Allowed, false)
@@ -177,7 +177,7 @@ func TestCheck_AnswersHoldForTheirTimeOnly(t *testing.T) {
 }
 
 func TestCheck_ContextIsPartOfTheQuestion(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{Eager: true})
 	w.change(store.OpTouch, "doc:a#viewer@user:ann[over]", "doc:a#banned@user:bob")
 	ask := func(context string, want graph.Decision, cached bool) {
 		t.Helper()
@@ -202,7 +202,7 @@ func TestCheck_ContextIsPartOfTheQuestion(t *testing.T) {
 }
 
 func TestCheck_QuestionsOfTheirOwnAreNotCached(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{Eager: true})
 	w.change(store.OpTouch, "doc:a#viewer@user:ann", "group:x#member@user:bob")
 	given := w.question("doc:a#see@user:bob")
 	given.Contextual = []tuple.Tuple{{Object: tuple.Object{Type: "doc", ID: "a"}, Relation: "viewer", Subject: tuple.Subject{Type: "user", ID: "bob"}}}
@@ -215,7 +215,7 @@ func TestCheck_QuestionsOfTheirOwnAreNotCached(t *testing.T) {
 }
 
 func TestCheck_TheSetOfSubjectsIsPartOfTheQuestion(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{Eager: true})
 	w.change(store.OpTouch, "doc:a#viewer@user:ann", "doc:b#viewer@user:bob", "doc:b#viewer@user:cid", "doc:b#banned@user:dan")
 	ask := func(want graph.Decision, cached bool, ids ...string) {
 		t.Helper()
@@ -234,7 +234,7 @@ func TestCheck_TheSetOfSubjectsIsPartOfTheQuestion(t *testing.T) {
 }
 
 func TestCheck_GraphsAndLimitsAreKeptApart(t *testing.T) {
-	w := newWorld(t, Options{Limits: graph.Limits{Depth: 3}})
+	w := newWorld(t, Options{Eager: true, Limits: graph.Limits{Depth: 3}})
 	w.change(store.OpTouch, "doc:a#viewer@user:ann")
 	w.expect(w.question("doc:a#see@user:ann"), 0, graph.Allowed, false)
 	old := w.graph
@@ -248,7 +248,7 @@ func TestCheck_GraphsAndLimitsAreKeptApart(t *testing.T) {
 }
 
 func TestCheck_ErrorsAreNotCached(t *testing.T) {
-	w := newWorld(t, Options{Limits: graph.Limits{Depth: 1}})
+	w := newWorld(t, Options{Eager: true, Limits: graph.Limits{Depth: 1}})
 	w.change(store.OpTouch, "doc:a#viewer@group:x#member", "group:x#member@group:y#member", "group:y#member@user:ann")
 	for range 2 {
 		_, err := w.checker.Check(context.Background(), w.graph, w.view(0), w.question("doc:a#see@user:ann"))
@@ -264,7 +264,7 @@ func TestCheck_ErrorsAreNotCached(t *testing.T) {
 }
 
 func TestBatch_AnswersEachByItself(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{Eager: true})
 	w.change(store.OpTouch, "doc:a#viewer@user:ann")
 	v := w.view(0)
 	w.change(store.OpDelete, "doc:a#viewer@user:ann")
@@ -284,7 +284,7 @@ func TestCheck_CacheChangesNoAnswer(t *testing.T) {
 	w := newWorld(t, Options{MaxCost: -1})
 	checkers := []*Checker{w.checker}
 	for _, most := range []int64{0, 1, EntryCost, 20 * EntryCost} {
-		c, err := New(Options{MaxCost: most})
+		c, err := New(Options{MaxCost: most, Eager: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -334,7 +334,7 @@ func TestCheck_CacheChangesNoAnswer(t *testing.T) {
 
 // TestCheck_BesideAWriter asks while tuples change: what a view shows does not.
 func TestCheck_BesideAWriter(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{Eager: true})
 	w.change(store.OpTouch, "doc:a#viewer@group:x#member", "group:x#member@user:ann", "doc:b#viewer@user:ann")
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
@@ -369,7 +369,7 @@ func TestCheck_BesideAWriter(t *testing.T) {
 }
 
 func TestCheck_AWarmCheckAllocatesNothing(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newWorld(t, Options{Eager: true})
 	w.change(store.OpTouch, "doc:a#viewer@group:x#member", "group:x#member@user:ann")
 	q, v := w.question("doc:a#see@user:ann"), w.view(0)
 	for _, subjects := range [][]tuple.Subject{
@@ -386,5 +386,17 @@ func TestCheck_AWarmCheckAllocatesNothing(t *testing.T) {
 		if n != 0 && !racing || w.checker.Stats().Hits < before+1000 {
 			t.Errorf("%v allocations, %+v", n, w.checker.Stats())
 		}
+	}
+}
+
+func TestCheck_AnswersEnterWhenTheirQuestionComesAgain(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.change(store.OpTouch, "doc:a#viewer@user:ann")
+	q := w.question("doc:a#see@user:ann")
+	w.expect(q, 0, graph.Allowed, false)
+	w.expect(q, 0, graph.Allowed, false)
+	w.expect(q, 0, graph.Allowed, true)
+	if s := w.checker.Stats(); s.Sets != 1 {
+		t.Errorf("%+v", s)
 	}
 }
