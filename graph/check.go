@@ -110,11 +110,17 @@ func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 func (w *walk) end() {
 	w.g, w.view, w.ctx = nil, store.View{}, nil
 	w.context, w.given, w.locals, w.solver, w.err = nil, nil, locals{}, nil, nil
+	if len(w.caveats) > mostKept {
+		w.caveats = nil // clearing takes as long as the map has ever been
+	}
 	clear(w.caveats)
 	clear(w.causes)
 	w.causes, w.names = w.causes[:0], w.names[:0]
 	w.memo.shrink()
 }
+
+// mostKept bounds the maps that a pooled walk keeps.
+const mostKept = 1024
 
 func (w *walk) answer(program int32, object store.Node) (Answer, error) {
 	v := value{level: aborted}
@@ -130,6 +136,9 @@ func (w *walk) answer(program int32, object store.Node) (Answer, error) {
 	case allowed:
 		a.Decision = Allowed
 	case conditional:
+		if v.limit {
+			return Answer{Steps: w.steps, Reads: w.reads}, w.causes[w.deep.cause]
+		}
 		a.Decision, a.Missing = Conditional, w.missing(v.open)
 	case failed:
 		return Answer{Steps: w.steps, Reads: w.reads}, w.causes[v.cause]
@@ -185,6 +194,7 @@ func (w *walk) tooDeep() value {
 			err = &LimitError{"nesting", mostNested, mostNested + 1}
 		}
 		w.deep = w.fail(err)
+		w.deep.limit = true
 	}
 	return w.deep
 }

@@ -127,3 +127,35 @@ func TestCheck_DepthIsAnErrorNeverDenied(t *testing.T) {
 		t.Errorf("%v %v", a, err)
 	}
 }
+
+func TestCheck_LimitIsToldBesideAConditional(t *testing.T) {
+	w := newWorld(t, `
+		caveat on(x int) { x > 0 }
+		definition user {}
+		definition node {
+			relation next: node
+			relation a: user with on
+			relation b: user
+			permission deep = b + next->deep
+			permission view = a & deep
+			permission either = view + b
+			permission less = a - deep
+		}`, `
+		node:0#next@node:1
+		node:1#next@node:2
+		node:2#next@node:3
+		node:0#a@user:ann[on]`)
+	for name, want := range map[string]string{"node:0#view@user:ann": "depth", "node:0#either@user:ann": "depth", "node:0#less@user:ann": "depth", "node:0#a@user:ann": ""} {
+		q := w.question(name)
+		q.Limits.Depth = 2
+		a, err := w.ask(q)
+		var limit *LimitError
+		if errors.As(err, &limit) != (want != "") {
+			t.Errorf("%s: %v %v", name, a.Decision, err)
+		}
+		q.Limits.Depth = 10
+		if _, err := w.ask(q); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

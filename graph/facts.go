@@ -153,12 +153,23 @@ func (w *walk) lasts(expires int64) bool {
 	return true
 }
 
+// caveatReads is what an evaluation of a caveat counts against the limit of reads.
+const caveatReads = 50
+
 // judge evaluates a caveat. The tuple's stored context wins over the question's.
 func (w *walk) judge(t *trait, stored string, sh *shape, object, subject store.Node) value {
 	if w.err = w.ctx.Err(); w.err != nil { // an evaluation may take long
 		return value{level: aborted}
 	}
 	w.usedContext = true
+	// A caveat costs as much as many reads, and may cost far more.
+	w.reads += caveatReads - 1
+	if !w.spend() {
+		return value{level: aborted}
+	}
+	if w.err = w.ctx.Err(); w.err != nil {
+		return value{level: aborted}
+	}
 	holds, missing, err := w.evaluate(t, stored)
 	switch {
 	case err != nil:

@@ -52,7 +52,7 @@ func (w *walk) solve(program int32, n store.Node) value {
 	if low.level != high.level {
 		return w.cycle
 	}
-	low.open |= high.open
+	low.open, low.limit = low.open|high.open, low.limit || high.limit
 	return low
 }
 
@@ -133,7 +133,7 @@ func (s *solver) contrary(w *walk, i int32, n store.Node) value {
 	for l := low.level + 1; l <= top.level; l++ {
 		v := top
 		if l != top.level {
-			v = value{l, w.cycle.cause, low.open | top.open}
+			v = value{l, w.cycle.cause, low.open | top.open, low.limit || top.limit}
 		}
 		if v = not(v); high == (v.level > out.level) && v.level != out.level {
 			out = v

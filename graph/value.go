@@ -18,13 +18,14 @@ type value struct {
 	level level
 	cause uint16 // failed: index of walk.causes
 	open  uint64 // conditional: the missing names, bits of walk.names
+	limit bool   // failed: by a limit; conditional: beside a branch that a limit has failed
 }
 
 // or returns the union of two values. Two open ones stay open for the names of
 // both; of two errors the first is told.
 func or(a, b value) value {
 	if a.level == conditional && b.level == conditional {
-		a.open |= b.open
+		a.open, a.limit = a.open|b.open, a.limit || b.limit
 		return a
 	}
 	if b.level > a.level {
@@ -40,9 +41,13 @@ func and(a, b value) value {
 		return value{level: aborted}
 	case a.level == conditional && b.level == conditional:
 		a.open |= b.open
-		return a
 	case b.level < a.level:
-		return b
+		a, b = b, a
+	}
+	// Conditional stands below failed, yet a limit must be told: without it
+	// the branch might have been denied, whatever the missing names are.
+	if a.level == conditional {
+		a.limit = a.limit || b.limit
 	}
 	return a
 }
@@ -59,7 +64,7 @@ func not(a value) value {
 
 // roseTo reports whether b is more than a.
 func (a value) roseTo(b value) bool {
-	return b.level > a.level || b.level == conditional && a.level == conditional && b.open&^a.open != 0
+	return b.level > a.level || b.level == conditional && a.level == conditional && (b.open&^a.open != 0 || b.limit && !a.limit)
 }
 
 // isSettled reports whether a union can stop at a.

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/pemba-authz/pemba/tuple"
 )
@@ -13,6 +14,7 @@ type applier struct {
 	store *Store
 	state *state // becomes the published state
 	rev   uint64
+	ended []string // tenants deleted by this entry
 }
 
 func (a *applier) fail(code Code, index int, detail string) Outcome {
@@ -20,10 +22,10 @@ func (a *applier) fail(code Code, index int, detail string) Outcome {
 }
 
 func (a *applier) command(c *Command) Outcome {
-	a.state.time = max(a.state.time, c.Time)
-	if err := c.Validate(); err != nil {
+	if err := c.bounds(); err != nil {
 		return a.fail(CodeInvalid, 0, err.Error())
 	}
+	a.state.time = max(a.state.time, c.Time)
 	switch c.Kind {
 	case KindInit:
 		return a.init(c)
@@ -59,6 +61,9 @@ func (a *applier) createTenant(name string) Outcome {
 	if a.state.space(name) != nil {
 		return a.fail(CodeTenantExists, 0, name)
 	}
+	if slices.Contains(a.ended, name) { // both lives would have this revision for a name
+		return a.fail(CodeInvalid, 0, fmt.Sprintf("tenant %q is being deleted; try again", name))
+	}
 	sp := &space{info: TenantInfo{name, a.rev}}
 	sp.gen.Store(newGeneration(a.store.syms, a.state.horizon))
 	a.state.tenants.Store(name, sp)
@@ -70,6 +75,7 @@ func (a *applier) deleteTenant(c *Command) Outcome {
 		return *fail
 	}
 	a.state.tenants.Delete(c.Tenant)
+	a.ended = append(a.ended, c.Tenant)
 	return Outcome{Revision: a.rev}
 }
 
@@ -81,7 +87,7 @@ func (a *applier) horizon(h uint64) Outcome {
 	}
 	a.state.horizon = h
 	for _, sp := range a.state.spaces() {
-		sp.collect(h, a.store.opts.CollectMin)
+		sp.collect(h, &a.store.opts)
 	}
 	return Outcome{Revision: a.rev}
 }
@@ -105,13 +111,12 @@ func (a *applier) write(c *Command) Outcome {
 	if fail != nil {
 		return *fail
 	}
-	g := sp.gen.Load()
+	g := sp.makeRoom(len(c.Updates), a.state.horizon)
 	if c.RequestID == "" {
 		return a.change(g, c)
 	}
 	key := requestKey{c.Tenant, sp.info.Incarnation, c.Actor, c.RequestID}
-	sum := sha256.Sum256(c.appendBody(nil))
-	body := [16]byte(sum[:])
+	body := c.body()
 	if out, done := a.store.requests.check(key, body, a.state.time); done {
 		return out
 	}
@@ -123,16 +128,38 @@ func (a *applier) write(c *Command) Outcome {
 	return out
 }
 
+// body is what a request id is bound to.
+func (c *Command) body() [16]byte {
+	sum := sha256.Sum256(c.appendBody(nil))
+	return [16]byte(sum[:])
+}
+
+// Kept returns the outcome of c's request id if c has been applied before and
+// the outcome is kept. It waits for the writer.
+func (s *Store) Kept(c *Command) (Outcome, bool) {
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	sp := s.state.Load().space(c.Tenant)
+	if sp == nil {
+		return Outcome{}, false
+	}
+	q := s.requests.find(requestKey{c.Tenant, sp.info.Incarnation, c.Actor, c.RequestID})
+	if q == nil || q.body != c.body() {
+		return Outcome{}, false
+	}
+	return q.outcome, true
+}
+
 // change decides the whole command before it touches anything, so that it
 // happens wholly or not at all.
 func (a *applier) change(g *generation, c *Command) Outcome {
-	if c.SchemaRevision != 0 && g.records.changed(SchemaRecord) != c.SchemaRevision {
-		return a.fail(CodeSchemaChanged, 0, "")
-	}
-	for i := range c.Preconditions {
-		if out := a.precondition(g, &c.Preconditions[i], i); out.Code != OK {
-			return out
+	if c.SchemaRevision != 0 {
+		if r := g.records.at(SchemaRecord, a.rev); r == nil || r.created != c.SchemaRevision {
+			return a.fail(CodeSchemaChanged, 0, "")
 		}
+	}
+	if out := a.preconditions(g, c.Preconditions); out.Code != OK {
+		return out
 	}
 	for i, e := range c.Empty {
 		if n := g.countShape(e); n > 0 {
@@ -144,8 +171,8 @@ func (a *applier) change(g *generation, c *Command) Outcome {
 			return a.fail(CodeAlreadyExists, i, u.Tuple.Key().String())
 		}
 	}
-	if n := uint64(len(c.Updates)); uint64(g.nodes.len())+2*n > maxNodes || uint64(g.facts.len())+n > maxFacts {
-		return a.fail(CodeExhausted, 0, "this tenant has used up its object ids or tuple versions")
+	if g.versions()+len(c.Updates) > maxVersions {
+		return a.fail(CodeExhausted, 0, fmt.Sprintf("this tenant has %d tuple versions above the horizon", g.versions()))
 	}
 	for _, u := range c.Updates {
 		a.update(g, u)

@@ -28,9 +28,10 @@ const changeChunk = 1024
 // revisions. It is derived: a snapshot does not hold it, loading rebuilds it
 // from the versions. mu guards all fields against a reader of the log.
 type changeLog struct {
-	mu     sync.RWMutex
-	chunks [][]change // all full but the last
-	n      int
+	mu      sync.RWMutex
+	chunks  [][]change // all full but the last
+	trimmed int        // leading changes of chunks[0] that are gone
+	n       int        // changes listed
 }
 
 func (l *changeLog) add(c change) {
@@ -44,25 +45,21 @@ func (l *changeLog) add(c change) {
 	l.n++
 }
 
-// trim drops whole chunks that lie at or below the horizon and returns how
-// many deletions were in them.
-func (l *changeLog) trim(horizon uint64) (deletions int) {
+// trim drops the changes at or below the horizon and calls gone for each.
+func (l *changeLog) trim(horizon uint64, gone func(change)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.chunks) > 0 {
 		c := l.chunks[0]
-		if len(c) < changeChunk || c[len(c)-1].rev > horizon {
-			return deletions
+		for ; l.trimmed < len(c) && c[l.trimmed].rev <= horizon; l.trimmed++ {
+			gone(c[l.trimmed])
+			l.n--
 		}
-		for _, e := range c {
-			if e.kind == changeDelete {
-				deletions++
-			}
+		if l.trimmed < len(c) {
+			return
 		}
-		l.n -= len(c)
-		l.chunks = l.chunks[1:]
+		l.chunks, l.trimmed = l.chunks[1:], 0
 	}
-	return deletions
 }
 
 // above returns the changes later than rev, oldest first.
@@ -70,9 +67,9 @@ func (l *changeLog) above(rev uint64) []change {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	var out []change
-	for _, c := range l.chunks {
-		if c[len(c)-1].rev <= rev {
-			continue
+	for i, c := range l.chunks {
+		if i == 0 {
+			c = c[l.trimmed:]
 		}
 		for _, e := range c {
 			if e.rev > rev {

@@ -1,15 +1,43 @@
 package store
 
-// collect reclaims what lies below the horizon, once that is worth a copy: at
-// least minDead versions and half of all. It runs inside Apply, on the writer;
-// it changes no answer at or above the horizon, so when it runs may differ
-// between nodes.
-func (sp *space) collect(horizon uint64, minDead int) {
+// collect lets go of the changes at or below the horizon and reclaims the
+// versions that ended with them, once that is worth a copy. It runs inside Apply, on the writer; it changes no
+// answer at or above the horizon, so when it runs may differ between nodes.
+func (sp *space) collect(horizon uint64, opts *Options) {
 	g := sp.gen.Load()
-	g.dead += g.log.trim(horizon)
-	if g.dead >= minDead && 2*g.dead >= int(g.facts.len()) {
+	g.log.trim(horizon, g.bury)
+	dead := g.deadFacts + g.deadRecords
+	all := int(g.facts.len() + g.records.versions.len())
+	if dead >= opts.CollectMin && 100*dead >= opts.CollectPercent*all {
 		sp.gen.Store(g.rebuild(horizon))
 	}
+}
+
+// bury counts what c, which lies below the horizon, has made unreadable.
+func (g *generation) bury(c change) {
+	switch c.kind {
+	case changeDelete:
+		g.deadFacts++
+	case changeRecord:
+		if v := g.records.versions.at(c.ref); v.older != 0 || v.gone {
+			g.deadRecords++
+		}
+	}
+}
+
+// versions returns the number of tuple versions above the horizon. Unlike the
+// number in memory it is the same on every replica.
+func (g *generation) versions() int { return int(g.facts.len()) - g.deadFacts }
+
+// makeRoom collects out of turn if n more tuples might not fit in memory's
+// numbering.
+func (sp *space) makeRoom(n int, horizon uint64) *generation {
+	g := sp.gen.Load()
+	if int(g.facts.len())+n > maxFacts || int(g.nodes.len())+2*n > maxNodes {
+		g = g.rebuild(horizon)
+		sp.gen.Store(g)
+	}
+	return g
 }
 
 // rebuild copies all that a view at or above the horizon can see into a new

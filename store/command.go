@@ -11,6 +11,7 @@ import (
 const (
 	MaxUpdates       = 10_000
 	MaxPreconditions = 1_000
+	MaxWideFilters   = 8 // different precondition filters without an object's id
 	MaxRecords       = 1_000
 	MaxEmptyShapes   = 10_000
 	MaxCommandBytes  = 1 << 20
@@ -152,16 +153,44 @@ func (e EmptyShape) String() string {
 // ErrInvalidCommand is wrapped by what Validate returns.
 var ErrInvalidCommand = errors.New("invalid command")
 
-// Validate checks c's limits and parts, without a store. A proposer calls it;
-// Apply calls it again and answers CodeInvalid.
+// maxTime bounds command times, so that sums with windows do not overflow.
+const maxTime = 1 << 62
+
+// Validate checks c's limits and parts, without a store. A proposer calls it.
 func (c *Command) Validate() error {
-	if err := c.validate(); err != nil {
+	err := c.bounds()
+	for i := 0; err == nil && i < len(c.Updates); i++ {
+		if u := c.Updates[i]; u.Op != OpDelete {
+			err = inUpdate(i, u.Tuple.Validate())
+		} else {
+			err = inUpdate(i, u.Tuple.Key().Validate())
+		}
+	}
+	for i := 0; err == nil && i < len(c.Preconditions); i++ {
+		if err = c.Preconditions[i].validate(); err != nil {
+			err = fmt.Errorf("precondition %d: %w", i, err)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidCommand, err)
 	}
 	return nil
 }
 
-func (c *Command) validate() error {
+func inUpdate(i int, err error) error {
+	if err != nil {
+		return fmt.Errorf("update %d: %w", i, err)
+	}
+	return nil
+}
+
+// bounds is the part of Validate that Apply relies on. It must come out alike
+// on every replica, so it uses nothing that may differ between versions of Go,
+// such as Unicode tables or the JSON encoder.
+func (c *Command) bounds() error {
+	if c.Time < 0 || c.Time > maxTime {
+		return fmt.Errorf("time %d is out of range", c.Time)
+	}
 	if c.RequestID != "" {
 		if _, err := requestTime(c.RequestID); err != nil {
 			return err
@@ -177,7 +206,7 @@ func (c *Command) validate() error {
 		if err := validTenant(c.Tenant); err != nil {
 			return err
 		}
-		return c.validateWrite()
+		return c.writeBounds()
 	case KindCreateTenant, KindDeleteTenant:
 		return validTenant(c.Tenant)
 	case KindHorizon, KindIncarnation:
@@ -186,43 +215,67 @@ func (c *Command) validate() error {
 	return fmt.Errorf("unknown kind %d", c.Kind)
 }
 
-func (c *Command) validateWrite() error {
+func (c *Command) writeBounds() error {
 	switch {
 	case len(c.Updates) > MaxUpdates:
 		return fmt.Errorf("%d updates in one write; at most %d", len(c.Updates), MaxUpdates)
 	case len(c.Preconditions) > MaxPreconditions:
 		return fmt.Errorf("%d preconditions in one write; at most %d", len(c.Preconditions), MaxPreconditions)
+	case c.wideFilters() > MaxWideFilters:
+		return fmt.Errorf("more than %d different preconditions without an object's id in one write", MaxWideFilters)
 	case len(c.Records) > MaxRecords:
 		return fmt.Errorf("%d records in one write; at most %d", len(c.Records), MaxRecords)
 	case len(c.Empty) > MaxEmptyShapes:
 		return fmt.Errorf("%d shapes to be empty in one write; at most %d", len(c.Empty), MaxEmptyShapes)
 	}
+	for i, p := range c.Preconditions {
+		if p.Kind < PreTuplesMatch || p.Kind > PreRowUnchanged {
+			return fmt.Errorf("precondition %d: unknown kind %d", i, p.Kind)
+		}
+	}
 	seen := make(map[tuple.Key]struct{}, len(c.Updates))
 	for i, u := range c.Updates {
-		if err := validUpdate(u); err != nil {
-			return fmt.Errorf("update %d: %w", i, err)
+		if err := inUpdate(i, u.bounds()); err != nil {
+			return err
 		}
 		if _, dup := seen[u.Tuple.Key()]; dup {
 			return fmt.Errorf("update %d: %s occurs twice in one write", i, u.Tuple.Key())
 		}
 		seen[u.Tuple.Key()] = struct{}{}
 	}
-	for i, p := range c.Preconditions {
-		if err := p.validate(); err != nil {
-			return fmt.Errorf("precondition %d: %w", i, err)
-		}
-	}
 	return validRecords(c.Records)
 }
 
-func validUpdate(u Update) error {
-	switch u.Op {
-	case OpCreate, OpTouch:
-		return u.Tuple.Validate()
-	case OpDelete:
-		return u.Tuple.Key().Validate()
+// wideFilters counts the different filters that may have to read more than one
+// object's tuples.
+func (c *Command) wideFilters() int {
+	wide := map[tuple.Filter]struct{}{}
+	for _, p := range c.Preconditions {
+		if p.Kind <= PreTuplesAbsent && p.Filter.ID == "" {
+			wide[p.Filter] = struct{}{}
+		}
 	}
-	return fmt.Errorf("unknown operation %d", u.Op)
+	return len(wide)
+}
+
+// bounds checks what the store's layout needs of a tuple.
+func (u Update) bounds() error {
+	t := u.Tuple
+	switch {
+	case u.Op < OpCreate || u.Op > OpDelete:
+		return fmt.Errorf("unknown operation %d", u.Op)
+	case t.Object.Type == "" || t.Object.ID == "" || t.Object.ID == tuple.Wildcard || t.Relation == "" ||
+		t.Subject.Type == "" || t.Subject.ID == "":
+		return fmt.Errorf("tuple %s lacks a part", t.Key())
+	case t.Subject.IsWildcard() && t.Subject.Relation != "" || t.Caveat == "" && t.Context != "" || t.Expires < 0:
+		return fmt.Errorf("tuple %s has parts that exclude each other", t.Key())
+	case t.Subject.Relation == tuple.Wildcard:
+		return fmt.Errorf("tuple %s has a wildcard for a relation", t.Key())
+	case max(len(t.Object.ID), len(t.Subject.ID)) > tuple.MaxIDLen || len(t.Context) > tuple.MaxContextLen ||
+		max(len(t.Object.Type), len(t.Relation), len(t.Subject.Type), len(t.Subject.Relation), len(t.Caveat)) > tuple.MaxNameLen:
+		return fmt.Errorf("tuple of %.40s has a part that is too long", t.Key())
+	}
+	return nil
 }
 
 func (p Precondition) validate() error {

@@ -12,8 +12,12 @@ type Node uint32
 
 const maxNodes = 1<<31 - 1
 
-// maxFacts bounds the tuple versions of one tenant in one generation.
-const maxFacts = 1<<32 - 16
+// maxVersions bounds the tuple versions of a tenant above the horizon. Each
+// names two nodes and stands in two rows, so that all of them can be numbered.
+var maxVersions = 1 << 30 // a variable for tests
+
+// maxFacts bounds the tuple versions of one generation, dead ones included.
+const maxFacts = 1<<31 - 16
 
 // CaveatRef is a caveat's name together with its stored context. 0 means none.
 type CaveatRef uint32
@@ -56,7 +60,8 @@ type generation struct {
 	records records
 	log     changeLog
 	changed atomic.Uint64 // revision of the newest tuple change
-	dead    int           // writer only: versions deleted at or below collectedTo
+	// Writer only: versions that ended at or below the horizon.
+	deadFacts, deadRecords int
 }
 
 type nodeEntry struct {
@@ -114,7 +119,7 @@ type row struct {
 	shape ShapeID
 	dir   direction
 	head  atomic.Uint32 // newest fact
-	// Writer only, and kept in forward rows only:
+	// Writer only:
 	live     int    // live facts, expiring ones included
 	expiring int    // live facts that expire
 	changed  uint64 // revision of the newest change
@@ -136,6 +141,7 @@ type ShapeTraits struct {
 type traitCount struct {
 	traits ShapeTraits
 	live   atomic.Int64
+	latest int64 // writer only: no tuple counted here expires after it; 0 if none expires
 }
 
 func newGeneration(syms *Symbols, floor uint64) *generation {
@@ -366,13 +372,16 @@ func (g *generation) delete(ref uint32, rev uint64) {
 // account keeps the counters that follow from f being live (by = +1) or no
 // longer live (by = -1) since rev.
 func (g *generation) account(f *fact, by int, rev uint64) {
-	r := g.row(f.object, f.shape, forward)
-	r.live += by
-	if f.expires != 0 {
-		r.expiring += by
+	for _, r := range []*row{g.row(f.object, f.shape, forward), g.row(f.subject, f.shape, reverse)} {
+		r.live += by
+		if f.expires != 0 {
+			r.expiring += by
+		}
+		r.changed = max(r.changed, rev)
 	}
-	r.changed = max(r.changed, rev)
-	g.count(g.traits(f)).live.Add(int64(by))
+	c := g.count(g.traits(f))
+	c.live.Add(int64(by))
+	c.latest = max(c.latest, f.expires)
 	raise(&g.internStat(f.shape).changed, rev)
 	raise(&g.changed, rev)
 }

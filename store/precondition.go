@@ -6,27 +6,34 @@ import (
 	"github.com/pemba-authz/pemba/tuple"
 )
 
-func (a *applier) precondition(g *generation, p *Precondition, i int) Outcome {
-	var broken string
-	switch p.Kind {
-	case PreTuplesMatch:
-		if !a.matches(g, p.Filter) {
-			broken = "no tuple matches the filter"
+// preconditions decides them in order, each filter once.
+func (a *applier) preconditions(g *generation, ps []Precondition) Outcome {
+	asked := map[tuple.Filter]bool{}
+	for i := range ps {
+		p, broken := &ps[i], ""
+		switch p.Kind {
+		case PreTuplesMatch, PreTuplesAbsent:
+			matches, known := asked[p.Filter]
+			if !known {
+				matches = a.matches(g, p.Filter)
+				asked[p.Filter] = matches
+			}
+			if matches && p.Kind == PreTuplesAbsent {
+				broken = "a tuple matches the filter"
+			} else if !matches && p.Kind == PreTuplesMatch {
+				broken = "no tuple matches the filter"
+			}
+		case PreRecordUnchanged, PreRowUnchanged:
+			if p.Since < a.state.horizon {
+				return a.fail(CodeHorizon, i, fmt.Sprintf("revision %d lies below the horizon %d", p.Since, a.state.horizon))
+			}
+			if changed := g.lastChange(p); changed > p.Since {
+				broken = fmt.Sprintf("changed at revision %d", changed)
+			}
 		}
-	case PreTuplesAbsent:
-		if a.matches(g, p.Filter) {
-			broken = "a tuple matches the filter"
+		if broken != "" {
+			return a.fail(CodePrecondition, i, broken)
 		}
-	case PreRecordUnchanged, PreRowUnchanged:
-		if p.Since < a.state.horizon {
-			return a.fail(CodeHorizon, i, fmt.Sprintf("revision %d lies below the horizon %d", p.Since, a.state.horizon))
-		}
-		if changed := g.lastChange(p); changed > p.Since {
-			broken = fmt.Sprintf("changed at revision %d", changed)
-		}
-	}
-	if broken != "" {
-		return a.fail(CodePrecondition, i, broken)
 	}
 	return Outcome{}
 }
@@ -76,8 +83,8 @@ func (g *generation) shapesOf(f tuple.Filter) func(yield func(ShapeID) bool) {
 	}
 }
 
-// matches reports whether f selects a live tuple that is not expired. With an
-// object id it costs O(shapes) unless tuples that expire are all there is.
+// matches reports whether f selects a live tuple that is not expired. It costs
+// O(shapes) unless tuples that expire are all there is.
 func (a *applier) matches(g *generation, f tuple.Filter) bool {
 	obj, sub := Node(0), Node(0)
 	if f.ID != "" {
@@ -103,22 +110,25 @@ func (a *applier) shapeMatches(g *generation, id ShapeID, obj, sub Node) bool {
 		f := g.fact(g.newest(obj, id, sub))
 		return f != nil && f.deleted.Load() == 0 && !a.expired(f)
 	}
-	if sub != 0 {
-		return a.anyLive(g, g.row(sub, id, reverse), reverse)
-	}
-	if obj != 0 {
-		r := g.row(obj, id, forward)
-		if r == nil || r.live == 0 {
-			return false
-		}
-		return r.live > r.expiring || a.anyLive(g, r, forward)
+	switch {
+	case sub != 0:
+		return a.anyLive(g, g.row(sub, id, reverse), id)
+	case obj != 0:
+		return a.anyLive(g, g.row(obj, id, forward), id)
 	}
 	return a.shapeHasLive(g, id)
 }
 
-// anyLive walks a row until it meets a live, unexpired fact.
-func (a *applier) anyLive(g *generation, r *row, dir direction) bool {
-	if r == nil {
+// anyLive decides by a row's counters, and walks it only when all that is left
+// in it expires, and some of the shape's tuples have not.
+func (a *applier) anyLive(g *generation, r *row, id ShapeID) bool {
+	if r == nil || r.live == 0 {
+		return false
+	}
+	if r.live > r.expiring {
+		return true
+	}
+	if !a.mayLast(g, id) {
 		return false
 	}
 	for ref := r.head.Load(); ref != 0; {
@@ -127,28 +137,35 @@ func (a *applier) anyLive(g *generation, r *row, dir direction) bool {
 			return true
 		}
 		ref = f.nextForward
-		if dir == reverse {
+		if r.dir == reverse {
 			ref = f.nextReverse
 		}
 	}
 	return false
 }
 
-// shapeHasLive decides by the counters, and reads the facts only when those
-// that are left all expire.
-func (a *applier) shapeHasLive(g *generation, id ShapeID) bool {
-	expiring := false
+// mayLast reports whether some expiring tuple of a shape may not have expired.
+func (a *applier) mayLast(g *generation, id ShapeID) bool {
 	for i := uint32(1); i <= g.counts.len(); i++ {
-		c := g.counts.at(i)
-		if c.traits.Shape != id || c.live.Load() == 0 {
-			continue
-		}
-		if !c.traits.Expiring {
+		if c := g.counts.at(i); c.traits.Shape == id && c.live.Load() > 0 && c.latest > a.state.time {
 			return true
 		}
-		expiring = true
 	}
-	for ref := g.facts.len(); expiring && ref > 0; ref-- {
+	return false
+}
+
+// shapeHasLive decides by the counters, and reads the facts only when all that
+// are left expire, and some may not have.
+func (a *applier) shapeHasLive(g *generation, id ShapeID) bool {
+	for i := uint32(1); i <= g.counts.len(); i++ {
+		if c := g.counts.at(i); c.traits.Shape == id && c.live.Load() > 0 && !c.traits.Expiring {
+			return true
+		}
+	}
+	if !a.mayLast(g, id) {
+		return false
+	}
+	for ref := g.facts.len(); ref > 0; ref-- {
 		f := g.facts.at(ref)
 		if f.shape == id && f.deleted.Load() == 0 && !a.expired(f) {
 			return true

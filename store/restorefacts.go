@@ -100,6 +100,8 @@ func (l *loader) check(v version, deleted uint64) error {
 	switch {
 	case o.typ != sh.Type || s.typ != sh.SubjectType || wild != (s.id == tuple.Wildcard):
 		return fmt.Errorf("tuple %s:%s does not fit its shape", l.syms.Name(o.typ), o.id)
+	case v.expires < 0:
+		return fmt.Errorf("tuple expires at %d", v.expires)
 	case v.created == 0 || v.created > l.state.revision || deleted > l.state.revision || deleted != 0 && deleted < v.created:
 		return fmt.Errorf("tuple created at %d and deleted at %d, in a snapshot at %d", v.created, deleted, l.state.revision)
 	}

@@ -4,6 +4,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"sort"
@@ -16,6 +17,9 @@ type Options struct {
 	// CollectMin is the number of dead tuple versions in a tenant below which
 	// no space is reclaimed. Default 4,096.
 	CollectMin int
+	// CollectPercent is the share of dead versions among all from which space
+	// is reclaimed. Default 50.
+	CollectPercent int
 }
 
 // Store holds the tuples and records of all tenants.
@@ -56,9 +60,8 @@ type TenantInfo struct {
 
 // New returns an empty store at revision 0.
 func New(opts Options) *Store {
-	if opts.CollectMin == 0 {
-		opts.CollectMin = 4096
-	}
+	opts.CollectMin = cmp.Or(opts.CollectMin, 4096)
+	opts.CollectPercent = cmp.Or(opts.CollectPercent, 50)
 	s := &Store{opts: opts, syms: newSymbols()}
 	s.state.Store(&state{tenants: &sync.Map{}})
 	return s

@@ -187,6 +187,85 @@ func TestApply_DeletedTenantComesBackAsAnother(t *testing.T) {
 	}
 }
 
+func TestApply_TwoLivesOfATenantDifferInIncarnation(t *testing.T) {
+	s := ready(t)
+	outs := apply(t, s, 2, Command{Kind: KindDeleteTenant, Tenant: "default"}, Command{Kind: KindCreateTenant, Tenant: "default"})
+	if diff := cmp.Diff([]Code{OK, CodeInvalid}, codes(outs)); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+// TestApply_LimitsAreThoseOfTheHistory compares a store full of versions that
+// nobody can read any more with one that has never seen them.
+func TestApply_LimitsAreThoseOfTheHistory(t *testing.T) {
+	defer func(old int) { maxVersions = old }(maxVersions)
+	maxVersions = 20
+	a := New(Options{CollectMin: 1 << 30})
+	apply(t, a, 1, Command{Kind: KindInit, ClusterID: "c", Tenant: "default"})
+	for rev := uint64(2); rev < 20; rev++ {
+		apply(t, a, rev, write(t, []Op{OpTouch, OpDelete}[rev%2], "doc:a#viewer@user:x"))
+	}
+	apply(t, a, 20, Command{Kind: KindHorizon, Horizon: 20})
+	b := restored(t, a)
+	for rev := uint64(21); rev < 60; rev++ {
+		c := write(t, OpTouch, fmt.Sprintf("doc:%d#viewer@user:x", rev))
+		outA, outB := apply(t, a, rev, c), apply(t, b, rev, c)
+		if diff := cmp.Diff(outA, outB); diff != "" {
+			t.Fatalf("revision %d: %s", rev, diff)
+		}
+		if want := rev >= 41; want != (outA[0].Code == CodeExhausted) {
+			t.Fatalf("revision %d: %v", rev, outA[0])
+		}
+	}
+}
+
+func TestApply_SchemaRevisionOfADeletedSchemaIsStale(t *testing.T) {
+	s := ready(t)
+	schema := Command{Kind: KindWrite, Tenant: "default", Records: []RecordUpdate{{Key: SchemaRecord, Value: []byte("one")}}}
+	apply(t, s, 2, schema)
+	schema.Records[0].Delete = true
+	apply(t, s, 3, schema)
+	for _, rev := range []uint64{2, 3} {
+		c := write(t, OpTouch, "doc:a#viewer@user:x")
+		c.SchemaRevision = rev
+		if outs := apply(t, s, 2+rev, c); outs[0].Code != CodeSchemaChanged {
+			t.Errorf("validated at %d: %v", rev, outs[0])
+		}
+	}
+}
+
+func TestKept_FindsTheOutcomeOfTheSameBody(t *testing.T) {
+	s := ready(t)
+	c := write(t, OpCreate, "doc:a#viewer@user:x")
+	c.RequestID = uuid7(c.Time, 1)
+	if _, ok := s.Kept(&c); ok {
+		t.Fatal("kept before it was applied")
+	}
+	apply(t, s, 2, c)
+	if out, ok := s.Kept(&c); !ok || out.Code != OK || out.Revision != 2 {
+		t.Fatal(out, ok)
+	}
+	c.Updates = nil
+	if _, ok := s.Kept(&c); ok {
+		t.Fatal("kept under another body")
+	}
+}
+
+func TestCollect_ReclaimsRecords(t *testing.T) {
+	s := ready(t)
+	for rev := uint64(2); rev < 1000; rev++ {
+		apply(t, s, rev, Command{Kind: KindWrite, Tenant: "default", Records: []RecordUpdate{{Key: "k", Value: []byte{byte(rev)}}}})
+	}
+	apply(t, s, 1000, Command{Kind: KindHorizon, Horizon: 1000})
+	if st := s.Stats(); st.Records != 1 || st.Changes != 0 {
+		t.Fatalf("%+v", st)
+	}
+	v := must[View](t)(s.View("default", 0))
+	if value, rev, ok := v.Record("k"); !ok || rev != 999 || value[0] != byte(999%256) {
+		t.Fatal(value, rev, ok)
+	}
+}
+
 func TestApply_PanicsOnWhatItCannotRead(t *testing.T) {
 	for name, entry := range map[string][]byte{
 		"empty": {}, "version": {9, 0}, "kind": JoinEntry([][]byte{{200, 0, 0, 0, 0, 0, 0}}), "short": {1, 1, 5, 2},

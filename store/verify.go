@@ -36,7 +36,7 @@ type verifier struct {
 }
 
 func (v *verifier) run() error {
-	return errors.Join(v.nodes(), v.facts(), v.rows(), v.counters(), v.records(), v.changes())
+	return errors.Join(v.nodes(), v.facts(), v.rows(), v.counters(), v.records(), v.changes(), v.dead())
 }
 
 func (v *verifier) nodes() error {
@@ -113,7 +113,7 @@ func (v *verifier) row(r *row) (n int, err error) {
 		}
 		ref, last = next, ref
 	}
-	if r.dir == forward && (live != r.live || expiring != r.expiring || changed != r.changed) {
+	if live != r.live || expiring != r.expiring || changed != r.changed {
 		return 0, fmt.Errorf("row of node %d counts %d live, %d expiring, changed at %d; it has %d, %d, %d",
 			r.node, r.live, r.expiring, r.changed, live, expiring, changed)
 	}
@@ -132,7 +132,7 @@ func (v *verifier) counters() error {
 	}
 	for i := uint32(1); i <= v.g.counts.len(); i++ {
 		c := v.g.counts.at(i)
-		if c.live.Load() != counts[c.traits] {
+		if c.live.Load() != counts[c.traits] || (c.latest != 0) != c.traits.Expiring {
 			return fmt.Errorf("shape %d counts %d live tuples, has %d", c.traits.Shape, c.live.Load(), counts[c.traits])
 		}
 		delete(counts, c.traits)
@@ -158,6 +158,20 @@ func (v *verifier) records() error {
 			}
 			newer, ref = r.created, r.older
 		}
+	}
+	return nil
+}
+
+// dead checks the number of versions that ended below the horizon.
+func (v *verifier) dead() error {
+	n := 0
+	for ref := uint32(1); ref <= v.g.facts.len(); ref++ {
+		if d := v.g.facts.at(ref).deleted.Load(); d != 0 && d <= v.st.horizon {
+			n++
+		}
+	}
+	if n != v.g.deadFacts {
+		return fmt.Errorf("%d tuple versions ended below the horizon, %d are counted", n, v.g.deadFacts)
 	}
 	return nil
 }
