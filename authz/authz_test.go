@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -187,10 +188,11 @@ func TestTokens_EachMisuseIsNamed(t *testing.T) {
 		good + "A":                           "MALFORMED_TOKEN",
 		strings.Repeat(good, 10):             "MALFORMED_TOKEN",
 		other.touch("doc:a#viewer@user:ann"): "FOREIGN_TOKEN",
-		change(func(p *position) { p.incarnation++ }):    "OLD_INCARNATION",
-		change(func(p *position) { p.tenant++ }):         "OTHER_TENANT",
-		change(func(p *position) { p.revision += 1000 }): "TOKEN_AHEAD",
-		change(func(p *position) { p.revision = 1 }):     "NO_SCHEMA",
+		change(func(p *position) { p.incarnation++ }):       "OLD_INCARNATION",
+		change(func(p *position) { p.tenant++ }):            "OTHER_TENANT",
+		change(func(p *position) { p.revision += 1000 }):    "TOKEN_AHEAD",
+		change(func(p *position) { p.revision = p.tenant }): "NO_SCHEMA",
+		change(func(p *position) { p.revision = 0 }):        "MALFORMED_TOKEN",
 	} {
 		r := ask("doc:a", "view", "user:ann")
 		r.Consistency = Consistency{Exactly, token}
@@ -390,6 +392,55 @@ func TestWrites_RaceWithSchemas(t *testing.T) {
 		if err := g.CheckTuple(tp); err != nil {
 			t.Errorf("%s is stored: %v", tp, err)
 		}
+	}
+}
+
+func TestGraphs_BelongToOneHistory(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	open := strings.Replace(docs, "viewer - banned", "viewer + banned", 1)
+	w.schema(docs)
+	other.schema(open)
+	w.touch("doc:a#viewer@user:ann", "doc:a#banned@user:ann")
+	other.touch("doc:a#viewer@user:ann", "doc:a#banned@user:ann")
+	for range 2 {
+		if got := other.decide(ask("doc:a", "view", "user:ann")); got != "allowed" {
+			t.Fatal(got)
+		}
+	}
+	old := other.touch("doc:b#viewer@user:ann")
+	var snapshot bytes.Buffer
+	if _, err := w.node.Store().Capture().WriteTo(&snapshot); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.node.Store().Restore(&snapshot); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := other.decide(ask("doc:a", "view", "user:ann")); got != "denied" {
+			t.Fatalf("the schema of another history answers: %s", got)
+		}
+	}
+	r := ask("doc:a", "view", "user:ann")
+	r.Consistency = Consistency{Exactly, old}
+	if got := other.decide(r); got != "FOREIGN_TOKEN" {
+		t.Fatal(got)
+	}
+}
+
+func TestWrite_RetryAfterASchemaChangeLearnsTheOutcome(t *testing.T) {
+	w := newWorld(t)
+	r := WriteRequest{RequestID: uuid.Must(uuid.NewV7()).String(), Updates: updates(t, Create, "doc:a#viewer@user:*")}
+	first, err := w.Write(t.Context(), ann, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(t.Context(), ann, WriteRequest{Updates: updates(t, Delete, "doc:a#viewer@user:*")}); err != nil {
+		t.Fatal(err)
+	}
+	w.schema(strings.Replace(docs, "user:* |", "", 1))
+	again, err := w.Write(t.Context(), ann, r)
+	if err != nil || again != first {
+		t.Fatalf("%s, %v; want %s", again, err, first)
 	}
 }
 

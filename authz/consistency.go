@@ -90,7 +90,7 @@ func (s *Service) viewOfToken(ctx context.Context, tenant string, c Consistency)
 	if err := s.sameTenant(p, tenant, field, c.Token); err != nil {
 		return store.View{}, err
 	}
-	if err := s.reach(ctx, p.revision); err != nil {
+	if err := s.reach(ctx, p, field, c.Token); err != nil {
 		return store.View{}, err
 	}
 	at := p.revision
@@ -107,41 +107,45 @@ func (s *Service) viewOfToken(ctx context.Context, tenant string, c Consistency)
 	return v, nil
 }
 
-// reach returns once the store has applied rev, and fails at once if the
-// cluster has not committed it.
-func (s *Service) reach(ctx context.Context, rev uint64) error {
+// reach returns once the store has applied p's revision, and fails at once if
+// the cluster has not committed it.
+func (s *Service) reach(ctx context.Context, p position, field, token string) error {
 	if !s.node.Ready() {
 		return notReady()
 	}
-	if rev <= s.node.Store().Revision() {
+	if p.revision <= s.node.Store().Revision() {
 		return nil
 	}
-	err := s.node.CheckAhead(ctx, rev)
+	err := s.node.CheckAhead(ctx, p.revision)
 	if err == nil {
-		err = s.node.Wait(ctx, rev)
+		err = s.node.Wait(ctx, p.revision)
 	}
 	if err != nil {
 		return nodeError(err)
 	}
-	return nil
+	return s.sameLife(p, field, token) // it may have changed while this waited
 }
 
 // position reads a token and checks that it is of this cluster's present life.
 func (s *Service) position(token, field string) (position, error) {
-	refuse := func(reason, message, fix string) (position, error) {
-		return position{}, &Error{Code: Invalid, Reason: reason, Field: field, Value: token, Message: message, Fix: fix}
-	}
 	p, err := parseToken(token)
 	if err != nil {
-		return refuse("MALFORMED_TOKEN", "this is not a consistency token", "send a token exactly as an answer gave it")
+		return p, malformedToken(field, token)
 	}
-	if p.cluster != s.digest() {
-		return refuse("FOREIGN_TOKEN", "the token is of another cluster", "use a token that this cluster has given")
+	return p, s.sameLife(p, field, token)
+}
+
+// sameLife checks that p is of this cluster, and not from before a restore.
+func (s *Service) sameLife(p position, field, token string) error {
+	switch digest, incarnation := s.life(); {
+	case p.cluster != digest:
+		return &Error{Code: Invalid, Reason: "FOREIGN_TOKEN", Field: field, Value: token,
+			Message: "the token is of another cluster", Fix: "use a token that this cluster has given"}
+	case p.incarnation != incarnation:
+		return &Error{Code: Invalid, Reason: "OLD_INCARNATION", Field: field, Value: token,
+			Message: "the token is from before this cluster was restored", Fix: "read anew and use the token of that answer"}
 	}
-	if _, incarnation := s.node.Store().Cluster(); p.incarnation != incarnation {
-		return refuse("OLD_INCARNATION", "the token is from before this cluster was restored", "read anew and use the token of that answer")
-	}
-	return p, nil
+	return nil
 }
 
 // sameTenant checks that p is of the tenant as it exists now.
@@ -152,8 +156,15 @@ func (s *Service) sameTenant(p position, tenant, field, token string) error {
 		return unknownTenant(tenant)
 	case info.Incarnation != p.tenant:
 		return otherTenant(field, token)
+	case p.revision < p.tenant: // no answer ever gave it
+		return malformedToken(field, token)
 	}
 	return nil
+}
+
+func malformedToken(field, token string) *Error {
+	return &Error{Code: Invalid, Reason: "MALFORMED_TOKEN", Field: field, Value: token,
+		Message: "this is not a consistency token", Fix: "send a token exactly as an answer gave it"}
 }
 
 func otherTenant(field, token string) *Error {
@@ -173,8 +184,8 @@ func (s *Service) token(v store.View) string {
 }
 
 func (s *Service) tokenAt(tenant, rev uint64) string {
-	_, incarnation := s.node.Store().Cluster()
-	p := position{s.digest(), incarnation, tenant, rev}
+	digest, incarnation := s.life()
+	p := position{digest, incarnation, tenant, rev}
 	slot := &s.issued[tenant%uint64(len(s.issued))]
 	if last := slot.Load(); last != nil && last.position == p {
 		return last.text

@@ -2,11 +2,13 @@ package authz
 
 import (
 	"container/list"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/pemba-authz/pemba/graph"
 	"github.com/pemba-authz/pemba/store"
@@ -16,7 +18,8 @@ import (
 type graphKey struct {
 	tenant      string
 	incarnation uint64
-	revision    uint64 // that wrote it
+	revision    uint64   // that wrote it
+	source      [32]byte // digest of its text: a restore may bring another history
 }
 
 // graphs keeps compiled schemas: a bounded number of them, least recently used
@@ -34,9 +37,17 @@ type graphs struct {
 type lastGraph struct{ atomic.Pointer[compiled] }
 
 type compiled struct {
-	key   graphKey
-	graph *graph.Graph
-	used  atomic.Bool // since it was last looked at for eviction
+	key    graphKey
+	source []byte // the record's own bytes
+	graph  *graph.Graph
+	used   atomic.Bool // since it was last looked at for eviction
+}
+
+// is reports whether c is the schema of that record. Its bytes are the same
+// memory as long as the store has not been restored.
+func (c *compiled) is(v store.View, rev uint64, source []byte) bool {
+	return c.key.revision == rev && c.key.incarnation == v.Incarnation() &&
+		len(c.source) == len(source) && unsafe.SliceData(c.source) == unsafe.SliceData(source)
 }
 
 // graphOf returns the compiled schema in force at v, and its revision.
@@ -46,15 +57,15 @@ func (s *Service) graphOf(v store.View) (*graph.Graph, uint64, error) {
 		return nil, 0, &Error{Code: FailedPrecondition, Reason: "NO_SCHEMA",
 			Message: fmt.Sprintf("tenant %q has no schema", v.Tenant()), Fix: "write a schema first"}
 	}
-	key := graphKey{v.Tenant(), v.Incarnation(), rev}
-	if slot, ok := s.graphs.last.Load(key.tenant); ok {
-		if c := slot.(*lastGraph).Load(); c != nil && c.key == key {
+	if slot, ok := s.graphs.last.Load(v.Tenant()); ok {
+		if c := slot.(*lastGraph).Load(); c != nil && c.is(v, rev, source) {
 			if !c.used.Load() {
 				c.used.Store(true)
 			}
 			return c.graph, rev, nil
 		}
 	}
+	key := graphKey{v.Tenant(), v.Incarnation(), rev, sha256.Sum256(source)}
 	c, err := s.graphs.get(key, source, v.Symbols())
 	if err != nil {
 		return nil, 0, internal(fmt.Errorf("compile the schema of revision %d: %w", rev, err))
@@ -65,24 +76,29 @@ func (s *Service) graphOf(v store.View) (*graph.Graph, uint64, error) {
 // get returns a kept schema or compiles it. Two callers may compile the same
 // one at once; that is rare and does no harm.
 func (g *graphs) get(key graphKey, source []byte, syms *store.Symbols) (*compiled, error) {
-	if c := g.find(key); c != nil {
+	if c := g.find(key, source); c != nil {
 		return c, nil
 	}
 	made, _, err := compile(string(source), syms)
 	if err != nil {
 		return nil, err
 	}
-	return g.keep(&compiled{key: key, graph: made}), nil
+	return g.keep(&compiled{key: key, source: source, graph: made}), nil
 }
 
-func (g *graphs) find(key graphKey) *compiled {
+func (g *graphs) find(key graphKey, source []byte) *compiled {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	e, ok := g.byKey[key]
 	if !ok {
 		return nil
 	}
-	return g.touchLocked(e.Value.(*compiled))
+	c := e.Value.(*compiled)
+	if unsafe.SliceData(c.source) != unsafe.SliceData(source) { // the same text, restored
+		c = &compiled{key: key, source: source, graph: c.graph}
+		e.Value = c
+	}
+	return g.touchLocked(c)
 }
 
 // touchLocked makes c the one that its tenant's questions find first.

@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"iter"
 
 	"github.com/pemba-authz/pemba/graph"
@@ -42,16 +41,15 @@ func (s *Service) Read(ctx context.Context, r ReadRequest) (token string, tuples
 }
 
 // checkFilter refuses a filter that cannot select anything because of a typo.
-func checkFilter(g *graph.Graph, f tuple.Filter) error {
-	var field *tuple.FieldError
-	if err := f.Validate(); errors.As(err, &field) {
-		return fieldError(field)
+func checkFilter(g *graph.Graph, f tuple.Filter) *Error {
+	err := f.Validate()
+	if err == nil {
+		err = g.CheckFilter(f)
 	}
-	var unknown *graph.UnknownError
-	if err := g.CheckFilter(f); errors.As(err, &unknown) {
-		return unknownError(unknown)
+	if err == nil {
+		return nil
 	}
-	return nil
+	return questionError(err)
 }
 
 // ReadSchema returns the schema's text as it was written.

@@ -6,7 +6,6 @@ package authz
 import (
 	"cmp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +34,7 @@ type Service struct {
 	checker *check.Checker
 	opts    Options
 	graphs  graphs
-	digest  func() [16]byte                 // of the cluster's UUID
+	cluster atomic.Pointer[clusterName]
 	issued  [64]atomic.Pointer[issuedToken] // by tenant incarnation
 }
 
@@ -50,11 +49,24 @@ func New(node *cluster.Node, checker *check.Checker, opts Options) *Service {
 	return &Service{
 		node: node, checker: checker, opts: opts,
 		graphs: graphs{most: opts.Graphs},
-		digest: sync.OnceValue(func() [16]byte {
-			id, _ := node.Store().Cluster()
-			return clusterDigest(id)
-		}),
 	}
+}
+
+// clusterName is the cluster's UUID with its digest.
+type clusterName struct {
+	id     string
+	digest [16]byte
+}
+
+// life returns the digest of the cluster's UUID and its incarnation.
+func (s *Service) life() (digest [16]byte, incarnation uint64) {
+	id, incarnation := s.node.Store().Cluster()
+	name := s.cluster.Load()
+	if name == nil || name.id != id {
+		name = &clusterName{id, clusterDigest(id)}
+		s.cluster.Store(name)
+	}
+	return name.digest, incarnation
 }
 
 // Caller is who makes a request, for the audit trail, and whose request ids

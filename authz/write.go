@@ -70,6 +70,11 @@ func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token s
 	for range maxRevalidations {
 		c, err := s.writeCommand(ctx, name, by, r)
 		if err != nil {
+			// A retry must learn that the first try took effect, even if the
+			// schema would not allow it any more.
+			if kept, ok := s.kept(&c); ok {
+				return s.tokenAt(c.Incarnation, kept.Revision), nil
+			}
 			return "", err
 		}
 		out, err := s.node.Propose(ctx, c)
@@ -90,6 +95,15 @@ func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token s
 	return "", schemaBusy()
 }
 
+// kept returns the outcome of an earlier try that took effect.
+func (s *Service) kept(c *store.Command) (store.Outcome, bool) {
+	if c.RequestID == "" {
+		return store.Outcome{}, false
+	}
+	out, ok := s.node.Store().Kept(c)
+	return out, ok && out.Code == store.OK
+}
+
 func schemaBusy() *Error {
 	return &Error{Code: Unavailable, Reason: "SCHEMA_BUSY", Message: "the schema keeps changing", Fix: "try again shortly"}
 }
@@ -101,31 +115,35 @@ func (s *Service) writeCommand(ctx context.Context, tenant string, by Caller, r 
 	if err != nil {
 		return store.Command{}, viewError(err)
 	}
+	c := store.Command{
+		Kind: store.KindWrite, Tenant: tenant, Incarnation: v.Incarnation(),
+		Actor: by.Name, Address: by.Address, RequestID: r.RequestID, Updates: r.Updates,
+	}
 	g, rev, err := s.graphOf(v)
 	if err != nil {
-		return store.Command{}, err
+		return c, err
 	}
-	seen := make(map[tuple.Key]int, len(r.Updates))
-	for i, u := range r.Updates {
+	c.SchemaRevision = rev
+	if c.Preconditions, err = s.preconditions(ctx, g, tenant, r.Preconditions); err != nil {
+		return c, err
+	}
+	return c, checkUpdates(g, r.Updates)
+}
+
+func checkUpdates(g *graph.Graph, updates []Update) error {
+	seen := make(map[tuple.Key]int, len(updates))
+	for i, u := range updates {
 		if err := checkUpdate(g, u); err != nil {
-			return store.Command{}, tupleError(err).at(fmt.Sprintf("updates[%d].tuple", i))
+			return tupleError(err).at(fmt.Sprintf("updates[%d].tuple", i))
 		}
 		key := u.Tuple.Key()
 		if first, dup := seen[key]; dup {
-			return store.Command{}, &Error{Code: Invalid, Reason: "DUPLICATE_UPDATE", Field: fmt.Sprintf("updates[%d].tuple", i), Value: key.String(),
+			return &Error{Code: Invalid, Reason: "DUPLICATE_UPDATE", Field: fmt.Sprintf("updates[%d].tuple", i), Value: key.String(),
 				Message: fmt.Sprintf("%s is also what updates[%d] changes", clip(key.String()), first), Fix: "change a tuple once in a write"}
 		}
 		seen[key] = i
 	}
-	preconditions, err := s.preconditions(ctx, g, tenant, r.Preconditions)
-	if err != nil {
-		return store.Command{}, err
-	}
-	return store.Command{
-		Kind: store.KindWrite, Tenant: tenant, Incarnation: v.Incarnation(),
-		Actor: by.Name, Address: by.Address, RequestID: r.RequestID,
-		SchemaRevision: rev, Preconditions: preconditions, Updates: r.Updates,
-	}, nil
+	return nil
 }
 
 // checkUpdate checks a tuple against the schema. To delete one, its caveat and
@@ -157,9 +175,8 @@ func (s *Service) preconditions(ctx context.Context, g *graph.Graph, tenant stri
 			if p.Kind == TuplesAbsent {
 				sp.Kind = store.PreTuplesAbsent
 			}
-			var e *Error
-			if err := checkFilter(g, p.Filter); errors.As(err, &e) {
-				return nil, e.at(field)
+			if err := checkFilter(g, p.Filter); err != nil {
+				return nil, err.at(field)
 			}
 		case RowUnchanged, SchemaUnchanged:
 			sp.Kind, sp.Record = store.PreRowUnchanged, ""
@@ -189,7 +206,7 @@ func (s *Service) since(ctx context.Context, tenant, token, field string) (uint6
 	if err := s.sameTenant(p, tenant, field, token); err != nil {
 		return 0, err
 	}
-	return p.revision, s.reach(ctx, p.revision)
+	return p.revision, s.reach(ctx, p, field, token)
 }
 
 func proposeError(err error) *Error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"time"
 
 	"github.com/pemba-authz/pemba/store"
 	"github.com/pemba-authz/pemba/tuple"
@@ -73,6 +74,7 @@ type walk struct {
 	steps, reads int
 	depth        int
 	usedContext  bool
+	caveatsFrom  time.Time // when the first caveat was evaluated
 	memo         memo
 	closures     []closure // of the families that the question has asked for
 	groups       []group   // what they hold
@@ -91,6 +93,7 @@ func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 	w.limits, w.now = r.limits, r.Now
 	w.since, w.until = math.MinInt64, math.MaxInt64
 	w.steps, w.reads, w.depth, w.usedContext = 0, 0, 0, false
+	w.caveatsFrom = time.Time{}
 	w.cycle, w.deep, w.solver, w.err = value{}, value{}, nil, nil
 	w.memo.reset()
 	w.closures, w.groups = w.closures[:0], w.groups[:0]

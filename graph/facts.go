@@ -2,6 +2,7 @@ package graph
 
 import (
 	"slices"
+	"time"
 
 	"github.com/pemba-authz/pemba/store"
 	"github.com/pemba-authz/pemba/tuple"
@@ -167,7 +168,10 @@ func (w *walk) judge(t *trait, stored string, sh *shape, object, subject store.N
 	if !w.spend() {
 		return value{level: aborted}
 	}
-	if w.err = w.ctx.Err(); w.err != nil {
+	if w.err = w.ctx.Err(); w.err == nil {
+		w.err = w.caveatTime()
+	}
+	if w.err != nil {
 		return value{level: aborted}
 	}
 	holds, missing, err := w.evaluate(t, stored)
@@ -196,6 +200,22 @@ func (w *walk) evaluate(t *trait, stored string) (holds bool, missing []string, 
 		}
 	}
 	return t.caveat.Eval(args)
+}
+
+// mostCaveatTime bounds the time that a question spends on caveats. It is for
+// questions without a deadline: an expression may cost thousands of times what
+// a read does.
+const mostCaveatTime = 5 * time.Second
+
+func (w *walk) caveatTime() error {
+	now := time.Now()
+	if w.caveatsFrom.IsZero() {
+		w.caveatsFrom = now
+	}
+	if spent := now.Sub(w.caveatsFrom); spent > mostCaveatTime {
+		return &LimitError{"time", int(mostCaveatTime.Milliseconds()), int(spent.Milliseconds())}
+	}
+	return nil
 }
 
 // openNames returns the bits of names. Names past the 63rd share one bit.

@@ -37,7 +37,7 @@ func hinted(hint string) string {
 
 // LimitError says that a question needs more work than its limits allow.
 type LimitError struct {
-	Limit     string // "depth", "nesting", "reads" or "contextual"
+	Limit     string // "depth", "nesting", "reads", "time" (of caveats, in ms) or "contextual"
 	Max, Used int
 }
 

@@ -48,6 +48,10 @@ func consistencyOf(c *pembav1.Consistency) (authz.Consistency, error) {
 	case *pembav1.Consistency_Latest:
 		return authz.Consistency{Level: authz.Latest}, nil
 	}
+	if len(c.ProtoReflect().GetUnknown()) > 0 {
+		// A level of a later version must not pass for the weakest one.
+		return authz.Consistency{}, invalid("consistency", "", "use one of the levels that this server knows: any, at_least, exactly, latest")
+	}
 	return authz.Consistency{Level: authz.Any}, nil
 }
 

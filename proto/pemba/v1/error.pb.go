@@ -52,7 +52,7 @@ type Error struct {
 	//     (FAILED_PRECONDITION): of a write;
 	//   - TOKEN_AHEAD, TOKEN_TOO_OLD (OUT_OF_RANGE): its revision does not exist
 	//     yet, or is not readable any more;
-	//   - DEPTH_LIMIT, READS_LIMIT, NEGATIVE_CYCLE, CAVEAT_FAILED
+	//   - DEPTH_LIMIT, NESTING_LIMIT, READS_LIMIT, TIME_LIMIT, NEGATIVE_CYCLE, CAVEAT_FAILED
 	//     (FAILED_PRECONDITION): the question cannot be decided.
 	//
 	// The server cannot do it now:
