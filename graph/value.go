@@ -24,7 +24,7 @@ type value struct {
 // or returns the union of two values. Two open ones stay open for the names of
 // both; of two errors the first is told.
 func or(a, b value) value {
-	if a.level == conditional && b.level == conditional {
+	if a.level == b.level {
 		a.open, a.limit = a.open|b.open, a.limit || b.limit
 		return a
 	}
@@ -39,14 +39,14 @@ func and(a, b value) value {
 	switch {
 	case a.level == aborted || b.level == aborted:
 		return value{level: aborted}
-	case a.level == conditional && b.level == conditional:
+	case a.level == b.level:
 		a.open |= b.open
 	case b.level < a.level:
 		a, b = b, a
 	}
 	// Conditional stands below failed, yet a limit must be told: without it
 	// the branch might have been denied, whatever the missing names are.
-	if a.level == conditional {
+	if a.level == conditional || a.level == failed {
 		a.limit = a.limit || b.limit
 	}
 	return a
