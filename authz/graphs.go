@@ -26,15 +26,13 @@ type graphKey struct {
 // first to go, and for each tenant the one last used where a question finds it
 // without a lock.
 type graphs struct {
-	last sync.Map // tenant name -> *lastGraph
+	last [4096]atomic.Pointer[compiled] // by tenant incarnation
 
 	most  int
 	mu    sync.Mutex // guards all below
 	byKey map[graphKey]*list.Element
 	order list.List // of *compiled, oldest first
 }
-
-type lastGraph struct{ atomic.Pointer[compiled] }
 
 type compiled struct {
 	key    graphKey
@@ -57,13 +55,11 @@ func (s *Service) graphOf(v store.View) (*graph.Graph, uint64, error) {
 		return nil, 0, &Error{Code: FailedPrecondition, Reason: "NO_SCHEMA",
 			Message: fmt.Sprintf("tenant %q has no schema", v.Tenant()), Fix: "write a schema first"}
 	}
-	if slot, ok := s.graphs.last.Load(v.Tenant()); ok {
-		if c := slot.(*lastGraph).Load(); c != nil && c.is(v, rev, source) {
-			if !c.used.Load() {
-				c.used.Store(true)
-			}
-			return c.graph, rev, nil
+	if c := s.graphs.lastOf(v.Incarnation()).Load(); c != nil && c.is(v, rev, source) {
+		if !c.used.Load() {
+			c.used.Store(true)
 		}
+		return c.graph, rev, nil
 	}
 	key := graphKey{v.Tenant(), v.Incarnation(), rev, sha256.Sum256(source)}
 	c, err := s.graphs.get(key, source, v.Symbols())
@@ -104,9 +100,13 @@ func (g *graphs) find(key graphKey, source []byte) *compiled {
 // touchLocked makes c the one that its tenant's questions find first.
 func (g *graphs) touchLocked(c *compiled) *compiled {
 	c.used.Store(true)
-	slot, _ := g.last.LoadOrStore(c.key.tenant, &lastGraph{})
-	slot.(*lastGraph).Store(c)
+	g.lastOf(c.key.incarnation).Store(c)
 	return c
+}
+
+// lastOf returns where a tenant's graph is found first. Tenants may share it.
+func (g *graphs) lastOf(incarnation uint64) *atomic.Pointer[compiled] {
+	return &g.last[incarnation%uint64(len(g.last))]
 }
 
 // keep files c, unless it is there by now, and makes room for it.
@@ -137,9 +137,7 @@ func (g *graphs) evictLocked(e *list.Element) {
 	c := e.Value.(*compiled)
 	delete(g.byKey, c.key)
 	g.order.Remove(e)
-	if slot, ok := g.last.Load(c.key.tenant); ok && slot.(*lastGraph).Load() == c {
-		g.last.Delete(c.key.tenant)
-	}
+	g.lastOf(c.key.incarnation).CompareAndSwap(c, nil)
 }
 
 // compile makes a graph of a schema's text.

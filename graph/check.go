@@ -172,6 +172,13 @@ const checkEvery = 256
 // spend accounts for one read. It reports whether the walk may go on.
 func (w *walk) spend() bool {
 	w.reads++
+	if w.reads%checkEvery != 0 && w.reads <= w.limits.Reads {
+		return w.err == nil
+	}
+	return w.mayGoOn()
+}
+
+func (w *walk) mayGoOn() bool {
 	if w.reads > w.limits.Reads && w.err == nil {
 		w.err = &LimitError{"reads", w.limits.Reads, w.reads}
 	} else if w.reads%checkEvery == 0 && w.err == nil {

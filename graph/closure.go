@@ -29,6 +29,7 @@ type closure struct {
 	program  int32 // whose family
 	from, to int   // of walk.groups
 	usable   bool
+	mask     store.ShapeMask // of the tuples that name one of the groups
 }
 
 // findFamilies marks the group relations. It begins with all that could be
@@ -95,6 +96,9 @@ func (w *walk) groupsOf(p int32) (closure, bool) {
 	c := closure{program: p, from: len(w.groups)}
 	c.usable = w.findGroups(c.from, w.g.programs[p].family)
 	c.to = len(w.groups)
+	for _, m := range w.groups[c.from:c.to] {
+		c.mask |= w.view.SubjectMask(m.node)
+	}
 	w.closures = append(w.closures, c)
 	return c, c.usable
 }
@@ -103,6 +107,9 @@ func (w *walk) groupsOf(p int32) (closure, bool) {
 // much aborts here as anywhere.
 func (w *walk) anyGroup(c closure, n store.Node, sh *shape) value {
 	out := value{level: denied}
+	if !c.mask.Has(sh.id) {
+		return out
+	}
 	for _, m := range w.groups[c.from:c.to] {
 		if m.program != sh.program {
 			continue

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/pemba-authz/pemba/tuple"
@@ -66,7 +67,11 @@ func (a *applier) createTenant(name string) Outcome {
 	}
 	sp := &space{info: TenantInfo{name, a.rev}}
 	sp.gen.Store(newGeneration(a.store.syms, a.state.horizon))
-	a.state.tenants.Store(name, sp)
+	a.state.tenants = maps.Clone(a.state.tenants)
+	if a.state.tenants == nil {
+		a.state.tenants = map[string]*space{}
+	}
+	a.state.tenants[name] = sp
 	return Outcome{Revision: a.rev}
 }
 
@@ -74,7 +79,8 @@ func (a *applier) deleteTenant(c *Command) Outcome {
 	if _, fail := a.tenant(c); fail != nil {
 		return *fail
 	}
-	a.state.tenants.Delete(c.Tenant)
+	a.state.tenants = maps.Clone(a.state.tenants)
+	delete(a.state.tenants, c.Tenant)
 	a.ended = append(a.ended, c.Tenant)
 	return Outcome{Revision: a.rev}
 }

@@ -47,7 +47,7 @@ type generation struct {
 	facts     slab[fact]
 	factIndex table // (object, shape, subject) -> newest version
 	rows      slab[row]
-	rowIndex  table // (node, shape, direction) -> row
+	rowIndex  rowTable
 
 	caveats   slab[caveatEntry]
 	caveatIDs map[caveatEntry]CaveatRef // writer only
@@ -96,6 +96,7 @@ type fact struct {
 	older   uint32 // previous version of the same tuple
 	// next fact of the same row, older or of the same age
 	nextForward, nextReverse uint32
+	_                        [8]byte // 64 bytes, one line of the processor's cache
 }
 
 func (f *fact) visible(rev uint64) bool {
@@ -113,13 +114,12 @@ const (
 	reverse                  // node is the subject
 )
 
-// row lists the facts of one node and one shape in one direction.
+// row counts the facts of one node and one shape in one direction; its slot in
+// the rowTable has the newest one, which leads to the others. Writer only.
 type row struct {
-	node  Node
-	shape ShapeID
-	dir   direction
-	head  atomic.Uint32 // newest fact
-	// Writer only:
+	node     Node
+	shape    ShapeID
+	dir      direction
 	live     int    // live facts, expiring ones included
 	expiring int    // live facts that expire
 	changed  uint64 // revision of the newest change
@@ -154,10 +154,6 @@ func hashNode(typ Sym, id string) uint64 {
 
 func hashFact(object Node, shape ShapeID, subject Node) uint64 {
 	return mix(mixSeed, uint64(object)<<32|uint64(subject), uint64(shape))
-}
-
-func hashRow(n Node, shape ShapeID, dir direction) uint64 {
-	return mix(mixSeed, uint64(n)<<32|uint64(shape), uint64(dir)+1<<40)
 }
 
 func hashTraits(t ShapeTraits) uint64 {
@@ -230,29 +226,33 @@ func (g *generation) mayHave(n Node, shape ShapeID, dir direction) bool {
 }
 
 func (g *generation) row(n Node, shape ShapeID, dir direction) *row {
-	p := g.rowIndex.probe(hashRow(n, shape, dir))
-	for ref := p.next(); ref != 0; ref = p.next() {
-		if r := g.rows.at(ref); r.node == n && r.shape == shape && r.dir == dir {
-			return r
-		}
+	if s := g.rowIndex.find(rowKey(n, shape, dir)); s != nil {
+		return g.rows.at(s.row)
 	}
 	return nil
 }
 
-func (g *generation) internRow(n Node, shape ShapeID, dir direction) *row {
-	if r := g.row(n, shape, dir); r != nil {
-		return r
+// head returns the newest fact of a row, 0 if there is none.
+func (g *generation) head(n Node, shape ShapeID, dir direction) uint32 {
+	if s := g.rowIndex.find(rowKey(n, shape, dir)); s != nil {
+		return s.head.Load()
+	}
+	return 0
+}
+
+// internRow returns the slot of a row. It is good until the next row is added.
+func (g *generation) internRow(n Node, shape ShapeID, dir direction) *rowSlot {
+	key := rowKey(n, shape, dir)
+	if s := g.rowIndex.find(key); s != nil {
+		return s
 	}
 	mask := &g.nodes.at(uint32(n)).rows[dir]
 	mask.Store(mask.Load() | 1<<(shape&63))
 	ref, r := g.rows.next()
 	r.node, r.shape, r.dir = n, shape, dir
 	g.rows.publish()
-	g.rowIndex.insert(hashRow(n, shape, dir), ref, func(ref uint32) uint64 {
-		r := g.rows.at(ref)
-		return hashRow(r.node, r.shape, r.dir)
-	})
-	return r
+	g.rowIndex.insert(key, ref)
+	return g.rowIndex.find(key)
 }
 
 func (g *generation) stat(shape ShapeID) *shapeStat {
@@ -334,8 +334,9 @@ type version struct {
 func (g *generation) addFact(v version) uint32 {
 	h := hashFact(v.object, v.shape, v.subject)
 	older := g.newest(v.object, v.shape, v.subject)
-	fwd := g.internRow(v.object, v.shape, forward)
+	g.internRow(v.object, v.shape, forward)
 	rev := g.internRow(v.subject, v.shape, reverse)
+	fwd := g.internRow(v.object, v.shape, forward)
 	ref, f := g.facts.next()
 	f.object, f.subject, f.shape = v.object, v.subject, v.shape
 	f.caveat, f.expires, f.created = v.caveat, v.expires, v.created

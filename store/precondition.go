@@ -131,7 +131,7 @@ func (a *applier) anyLive(g *generation, r *row, id ShapeID) bool {
 	if !a.mayLast(g, id) {
 		return false
 	}
-	for ref := r.head.Load(); ref != 0; {
+	for ref := g.head(r.node, r.shape, r.dir); ref != 0; {
 		f := g.facts.at(ref)
 		if f.deleted.Load() == 0 && !a.expired(f) {
 			return true

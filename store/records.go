@@ -1,8 +1,9 @@
 package store
 
 import (
-	"sort"
-	"sync"
+	"hash/maphash"
+	"slices"
+	"strings"
 )
 
 // recordVersion is one version of a named record; fixed once published.
@@ -14,35 +15,43 @@ type recordVersion struct {
 	older   uint32 // previous version of the same key
 }
 
-// records holds a tenant's named records with their versions. mu guards index;
-// versions are reached through it.
+// records holds a tenant's named records with their versions. One writer,
+// lock-free readers.
 type records struct {
 	versions slab[recordVersion]
-	mu       sync.RWMutex
-	index    map[string]uint32 // newest version by key
+	index    table // key -> newest version
 }
 
-// put adds a version at rev. A second one at the same revision wins in views.
-func (r *records) put(v recordVersion) uint32 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.index == nil {
-		r.index = map[string]uint32{}
+func hashKey(key string) uint64 { return mix(mixSeed, maphash.String(hashSeed, key), 0) }
+
+// newest returns the newest version of key, 0 if there is none.
+func (r *records) newest(key string) uint32 {
+	p := r.index.probe(hashKey(key))
+	for ref := p.next(); ref != 0; ref = p.next() {
+		if r.versions.at(ref).key == key {
+			return ref
+		}
 	}
-	v.older = r.index[v.key]
+	return 0
+}
+
+// put adds a version. A second one at the same revision wins in views.
+func (r *records) put(v recordVersion) uint32 {
+	v.older = r.newest(v.key)
 	ref, e := r.versions.next()
 	*e = v
 	r.versions.publish()
-	r.index[v.key] = ref
+	if v.older != 0 {
+		r.index.replace(hashKey(v.key), v.older, ref)
+	} else {
+		r.index.insert(hashKey(v.key), ref, func(ref uint32) uint64 { return hashKey(r.versions.at(ref).key) })
+	}
 	return ref
 }
 
 // at returns the version of key visible at rev, nil if there is none.
 func (r *records) at(key string, rev uint64) *recordVersion {
-	r.mu.RLock()
-	ref := r.index[key]
-	r.mu.RUnlock()
-	for ref != 0 {
+	for ref := r.newest(key); ref != 0; {
 		v := r.versions.at(ref)
 		if v.created <= rev {
 			if v.gone {
@@ -57,31 +66,32 @@ func (r *records) at(key string, rev uint64) *recordVersion {
 
 // changed returns the revision of the newest version of key, 0 if none is known.
 func (r *records) changed(key string) uint64 {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if ref := r.index[key]; ref != 0 {
+	if ref := r.newest(key); ref != 0 {
 		return r.versions.at(ref).created
 	}
 	return 0
+}
+
+// heads lists the newest version of each key, by key.
+func (r *records) heads() []uint32 {
+	var out []uint32
+	for ref := uint32(1); ref <= r.versions.len(); ref++ {
+		if r.newest(r.versions.at(ref).key) == ref {
+			out = append(out, ref)
+		}
+	}
+	slices.SortFunc(out, func(a, b uint32) int {
+		return strings.Compare(r.versions.at(a).key, r.versions.at(b).key)
+	})
+	return out
 }
 
 // retained lists the versions that a view at or above the horizon can see,
 // and those above it that say "deleted", by key and oldest first. Only the
 // last of several versions of one key at one revision counts.
 func (r *records) retained(horizon, rev uint64) []*recordVersion {
-	r.mu.RLock()
-	keys := make([]string, 0, len(r.index))
-	for k := range r.index {
-		keys = append(keys, k)
-	}
-	heads := make([]uint32, len(keys))
-	sort.Strings(keys)
-	for i, k := range keys {
-		heads[i] = r.index[k]
-	}
-	r.mu.RUnlock()
 	var out []*recordVersion
-	for _, ref := range heads {
+	for _, ref := range r.heads() {
 		start := len(out)
 		later := uint64(0)
 		for ; ref != 0; ref = r.versions.at(ref).older {
@@ -97,13 +107,7 @@ func (r *records) retained(horizon, rev uint64) []*recordVersion {
 				break
 			}
 		}
-		reverseVersions(out[start:])
+		slices.Reverse(out[start:])
 	}
 	return out
-}
-
-func reverseVersions(v []*recordVersion) {
-	for i, j := 0, len(v)-1; i < j; i, j = i+1, j-1 {
-		v[i], v[j] = v[j], v[i]
-	}
 }

@@ -32,14 +32,13 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 // taken before go on showing the old state. The new state is built beside the
 // old one, so both are in memory for a while.
 func (s *Store) Restore(r io.Reader) error {
-	l := loader{syms: s.syms, tenants: &sync.Map{}}
+	l := loader{syms: s.syms, state: state{tenants: map[string]*space{}}}
 	if err := l.load(r); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
 	s.requests = l.requests
-	l.state.tenants = l.tenants
 	s.state.Store(&l.state)
 	return nil
 }
@@ -48,7 +47,6 @@ func (s *Store) Restore(r io.Reader) error {
 type loader struct {
 	syms     *Symbols
 	state    state
-	tenants  *sync.Map
 	want     uint64 // tenants according to meta
 	got      uint64
 	cur      *generation
@@ -248,9 +246,10 @@ func (l *loader) takeTenant(r *reader) error {
 	sp := &space{info: TenantInfo{name, incarnation}}
 	l.cur = newGeneration(l.syms, l.state.horizon)
 	sp.gen.Store(l.cur)
-	if _, dup := l.tenants.LoadOrStore(name, sp); dup {
+	if l.state.space(name) != nil {
 		return fmt.Errorf("tenant %q comes twice", name)
 	}
+	l.state.tenants[name] = sp
 	l.got++
 	return nil
 }

@@ -6,8 +6,10 @@ package store
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
-	"sort"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -34,15 +36,14 @@ type Store struct {
 	requests requests // under writeMu
 }
 
-// state is what readers reach with one load. It is replaced, never changed,
-// except that tenants may be added to and removed from the map by the writer.
+// state is what readers reach with one load. It is replaced, never changed.
 type state struct {
 	revision    uint64
 	horizon     uint64
 	time        int64 // newest applied command's time; never runs backwards
 	clusterID   string
 	incarnation uint64
-	tenants     *sync.Map // name -> *space
+	tenants     map[string]*space // copied when a tenant comes or goes
 }
 
 // space is one tenant.
@@ -63,7 +64,7 @@ func New(opts Options) *Store {
 	opts.CollectMin = cmp.Or(opts.CollectMin, 4096)
 	opts.CollectPercent = cmp.Or(opts.CollectPercent, 50)
 	s := &Store{opts: opts, syms: newSymbols()}
-	s.state.Store(&state{tenants: &sync.Map{}})
+	s.state.Store(&state{})
 	return s
 }
 
@@ -103,22 +104,11 @@ func (s *Store) Tenants() []TenantInfo {
 	return out
 }
 
-func (st *state) space(name string) *space {
-	if sp, ok := st.tenants.Load(name); ok {
-		return sp.(*space)
-	}
-	return nil
-}
+func (st *state) space(name string) *space { return st.tenants[name] }
 
 // spaces lists the tenants in the order of their names.
 func (st *state) spaces() []*space {
-	var out []*space
-	st.tenants.Range(func(_, v any) bool {
-		out = append(out, v.(*space))
-		return true
-	})
-	sort.Slice(out, func(i, j int) bool { return out[i].info.Name < out[j].info.Name })
-	return out
+	return slices.SortedFunc(maps.Values(st.tenants), func(a, b *space) int { return strings.Compare(a.info.Name, b.info.Name) })
 }
 
 // Apply applies one log entry at revision rev, which must be greater than any

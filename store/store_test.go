@@ -413,7 +413,7 @@ func TestVerify_FindsDamage(t *testing.T) {
 		"shape counter": func(g *generation) { g.counts.at(1).live.Add(1) },
 		"shape changed": func(g *generation) { g.shapes.at(1).changed.Store(0) },
 		"change list":   func(g *generation) { g.log.add(change{2, 1, changeDelete}) },
-		"row list":      func(g *generation) { g.rows.at(1).head.Store(0) },
+		"row list":      func(g *generation) { g.rowIndex.find(rowKey(1, g.rows.at(1).shape, forward)).head.Store(0) },
 		"life":          func(g *generation) { g.facts.at(1).deleted.Store(1) },
 		"fact index": func(g *generation) {
 			(*g.factIndex.slots.Load())[0].Store(0)

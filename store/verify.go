@@ -95,7 +95,7 @@ func (v *verifier) rows() error {
 
 func (v *verifier) row(r *row) (n int, err error) {
 	live, expiring, changed := 0, 0, uint64(0)
-	for ref, last := r.head.Load(), v.g.facts.len()+1; ref != 0; n++ {
+	for ref, last := v.g.head(r.node, r.shape, r.dir), v.g.facts.len()+1; ref != 0; n++ {
 		f := v.g.facts.at(ref)
 		owner, next := f.object, f.nextForward
 		if r.dir == reverse {
@@ -150,7 +150,8 @@ func (v *verifier) counters() error {
 }
 
 func (v *verifier) records() error {
-	for key, ref := range v.g.records.index {
+	for _, ref := range v.g.records.heads() {
+		key := v.g.records.versions.at(ref).key
 		for newer := v.st.revision; ref != 0; {
 			r := v.g.records.versions.at(ref)
 			if r.key != key || r.created > newer {

@@ -104,7 +104,11 @@ type Fact struct {
 // Find returns the tuple (object, relation and kind of subject by shape,
 // subject) if it is there. O(1).
 func (v View) Find(object Node, shape ShapeID, subject Node) (Fact, bool) {
-	f := v.g.find(object, shape, subject, v.rev)
+	return v.g.read(object, shape, subject, v.rev)
+}
+
+func (g *generation) read(object Node, shape ShapeID, subject Node, rev uint64) (Fact, bool) {
+	f := g.find(object, shape, subject, rev)
 	if f == nil {
 		return Fact{}, false
 	}
@@ -118,6 +122,21 @@ func (f *fact) fact() Fact {
 // MayHave reports whether Forward(object, shape) may have facts, for a little
 // less than looking; false is certain.
 func (v View) MayHave(object Node, shape ShapeID) bool { return v.g.mayHave(object, shape, forward) }
+
+// ShapeMask says which shapes something may have facts of; a shape that it
+// lacks is certain. Masks are united by "|".
+type ShapeMask uint64
+
+// Has reports whether m may have facts of that shape.
+func (m ShapeMask) Has(shape ShapeID) bool { return m>>(shape&63)&1 != 0 }
+
+// SubjectMask returns the shapes in which subject may occur as the subject.
+func (v View) SubjectMask(subject Node) ShapeMask {
+	if subject == 0 {
+		return 0
+	}
+	return ShapeMask(v.g.nodes.at(uint32(subject)).rows[reverse].Load())
+}
 
 // Caveat returns the caveat's name and its stored context, a canonical JSON
 // object or "".
@@ -141,18 +160,20 @@ type Iter struct {
 
 // Forward returns the facts of object whose relation and kind of subject are
 // shape's, newest first.
-func (v View) Forward(object Node, shape ShapeID) Iter { return v.iter(object, shape, forward) }
+func (v View) Forward(object Node, shape ShapeID) Iter {
+	return v.g.iter(object, shape, forward, v.rev)
+}
 
 // Reverse returns the facts of that shape whose subject is the given one,
 // newest first.
-func (v View) Reverse(subject Node, shape ShapeID) Iter { return v.iter(subject, shape, reverse) }
+func (v View) Reverse(subject Node, shape ShapeID) Iter {
+	return v.g.iter(subject, shape, reverse, v.rev)
+}
 
-func (v View) iter(n Node, shape ShapeID, dir direction) Iter {
-	it := Iter{g: v.g, rev: v.rev, dir: dir}
-	if v.g.mayHave(n, shape, dir) {
-		if r := v.g.row(n, shape, dir); r != nil {
-			it.next = r.head.Load()
-		}
+func (g *generation) iter(n Node, shape ShapeID, dir direction, rev uint64) Iter {
+	it := Iter{g: g, rev: rev, dir: dir}
+	if g.mayHave(n, shape, dir) {
+		it.next = g.head(n, shape, dir)
 	}
 	return it
 }
@@ -233,7 +254,7 @@ func (v View) rowTuples(n Node, dir direction, f tuple.Filter, yield func(tuple.
 		return
 	}
 	for id := range v.g.shapesOf(f) {
-		for it := v.iter(n, id, dir); it.Next(); {
+		for it := v.g.iter(n, id, dir, v.rev); it.Next(); {
 			if t := v.Tuple(it.Fact()); f.Matches(t) && !yield(t) {
 				return
 			}
