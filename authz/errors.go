@@ -189,7 +189,7 @@ func nodeError(err error) *Error {
 		return &Error{Code: ResourceExhausted, Reason: "OVERLOADED", Message: "too many writes are waiting",
 			Fix: "slow down and try again", Err: err}
 	case is(cluster.ErrTooLarge):
-		return &Error{Code: Invalid, Reason: "TOO_LARGE", Message: fmt.Sprintf("the write takes more than %d bytes", store.MaxCommandBytes),
+		return &Error{Code: Invalid, Reason: "TOO_LARGE", Field: "updates", Message: fmt.Sprintf("the write takes more than %d bytes", store.MaxCommandBytes),
 			Fix: "send fewer or smaller tuples at a time", Err: err}
 	case is(cluster.ErrDiskFull):
 		return &Error{Code: Unavailable, Reason: "DISK_FULL", Message: "the node's disk is almost full, so it takes no writes",

@@ -44,7 +44,11 @@ func (s *Service) WriteSchema(ctx context.Context, by Caller, r WriteSchemaReque
 		}
 		out, err := s.node.Propose(ctx, c)
 		if err != nil {
-			return "", nil, proposeError(err)
+			e := proposeError(err)
+			if e.Reason == "TOO_LARGE" {
+				e.Field = "schema"
+			}
+			return "", nil, e
 		}
 		switch {
 		case out.Code == store.OK:

@@ -25,13 +25,23 @@ type Config struct {
 	// address is the caller's decision.
 	TLS *tls.Config
 
-	// MaxRequestBytes bounds one request message; larger ones get
-	// RESOURCE_EXHAUSTED. Default 4 MiB.
+	// MaxRequestBytes bounds one request message; larger ones are refused by
+	// gRPC unread, with RESOURCE_EXHAUSTED. It leaves room above what the fields
+	// may hold, so that most of what is too large is refused by the field's
+	// name. Default 16 MiB.
 	MaxRequestBytes int
 
 	// MaxStreams bounds the requests that one connection has under way; more
 	// wait in the client. Default 1,024.
 	MaxStreams int
+
+	// MaxReads bounds the Reads under way; more get RESOURCE_EXHAUSTED. Each
+	// keeps the view that it reads in memory. Default 64.
+	MaxReads int
+
+	// MaxStall bounds how long a Read waits for its client to take one message
+	// before it is cut off. Default 30 s.
+	MaxStall time.Duration
 
 	// MaxWait bounds a request that came without a deadline, where it waits for
 	// other nodes or the disk. Default 30 s.
@@ -44,10 +54,16 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.Default()
 	}
 	if c.MaxRequestBytes <= 0 {
-		c.MaxRequestBytes = 4 << 20
+		c.MaxRequestBytes = 16 << 20
 	}
 	if c.MaxStreams <= 0 {
 		c.MaxStreams = 1024
+	}
+	if c.MaxReads <= 0 {
+		c.MaxReads = 64
+	}
+	if c.MaxStall <= 0 {
+		c.MaxStall = 30 * time.Second
 	}
 	if c.MaxWait <= 0 {
 		c.MaxWait = 30 * time.Second

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"testing"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -71,7 +72,10 @@ func openIn(t testing.TB, dir string) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(checker.Close)
-	s := New(Config{Service: authz.New(node, checker, authz.Options{}), Version: "test"})
+	s := New(Config{
+		Service: authz.New(node, checker, authz.Options{}), Version: "test",
+		MaxReads: 1, MaxStall: 100 * time.Millisecond,
+	})
 	conn := start(t, s)
 	s.SetReady(true)
 	return &fixture{

@@ -54,7 +54,7 @@ func New(c Config) *Server {
 	g := guard{log: c.Log}
 	b := base{service: c.Service, maxWait: c.MaxWait}
 	s.grpc.RegisterService(g.wrap(&pembav1.PermissionService_ServiceDesc), &permissionServer{base: b, guard: g})
-	s.grpc.RegisterService(g.wrap(&pembav1.TupleService_ServiceDesc), &tupleServer{base: b})
+	s.grpc.RegisterService(g.wrap(&pembav1.TupleService_ServiceDesc), &tupleServer{base: b, reads: make(chan struct{}, c.MaxReads), stall: c.MaxStall})
 	s.grpc.RegisterService(g.wrap(&pembav1.SchemaService_ServiceDesc), &schemaServer{base: b})
 	s.grpc.RegisterService(g.wrap(&pembav1.ClusterService_ServiceDesc), &clusterServer{base: b, version: c.Version})
 	pembav1.RegisterBenchServiceServer(s.grpc, newBenchServer())

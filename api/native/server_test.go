@@ -28,7 +28,9 @@ func start(t testing.TB, s *Server) *grpc.ClientConn {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(lis) }()
-	conn, err := grpc.NewClient(lis.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	// A fixed window, so that a client that does not read holds the server up.
+	conn, err := grpc.NewClient(lis.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithInitialWindowSize(1<<16), grpc.WithInitialConnWindowSize(1<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,9 +153,9 @@ func TestServer_ReflectionListsTheServices(t *testing.T) {
 
 func TestServer_OversizeMessageNamesBothSizes(t *testing.T) {
 	conn := start(t, New(Config{}))
-	request := &pembav1.CheckRequest{ContextJson: strings.Repeat("x", 5<<20)}
+	request := &pembav1.CheckRequest{ContextJson: strings.Repeat("x", 17<<20)}
 	_, err := pembav1.NewPermissionServiceClient(conn).Check(deadline(t), request)
-	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "4194304") {
+	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "16777216") {
 		t.Errorf("got %v", err)
 	}
 }

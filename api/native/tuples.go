@@ -2,6 +2,8 @@ package native
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -16,6 +18,8 @@ const readBatch = 256
 type tupleServer struct {
 	pembav1.UnimplementedTupleServiceServer
 	base
+	reads chan struct{} // holds one element for each Read under way
+	stall time.Duration
 }
 
 // Write changes tuples.
@@ -129,6 +133,12 @@ func (s *tupleServer) Read(r *pembav1.ReadRequest, stream grpc.ServerStreamingSe
 	if err != nil {
 		return err
 	}
+	select {
+	case s.reads <- struct{}{}:
+		defer func() { <-s.reads }()
+	default:
+		return tooManyReads(cap(s.reads))
+	}
 	ctx, cancel := s.bounded(stream.Context())
 	token, tuples, err := s.service.Read(ctx, authz.ReadRequest{Tenant: r.GetTenant(), Filter: filter, Consistency: consistency})
 	cancel() // the view is chosen; sending it takes as long as the client takes
@@ -142,13 +152,34 @@ func (s *tupleServer) Read(r *pembav1.ReadRequest, stream grpc.ServerStreamingSe
 		if len(reply.Tuples) < readBatch {
 			continue
 		}
-		if err := stream.Send(reply); err != nil {
+		if err := s.send(stream, reply); err != nil {
 			return err
 		}
 		sent, reply = true, &pembav1.ReadResponse{Token: token}
 	}
 	if len(reply.Tuples) > 0 || !sent {
-		return stream.Send(reply)
+		return s.send(stream, reply)
 	}
 	return nil
+}
+
+// send waits for the client to take reply, but not for ever: a Read keeps its
+// view in memory. When it gives up, the end of the handler ends the send.
+func (s *tupleServer) send(stream grpc.ServerStreamingServer[pembav1.ReadResponse], reply *pembav1.ReadResponse) error {
+	done := make(chan error, 1)
+	go func() { done <- stream.Send(reply) }()
+	timer := time.NewTimer(s.stall)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return &authz.Error{Code: authz.ResourceExhausted, Reason: "SLOW_READER",
+			Message: fmt.Sprintf("the client took nothing for %v", s.stall), Fix: "read faster, or a smaller part by a filter"}
+	}
+}
+
+func tooManyReads(most int) error {
+	return &authz.Error{Code: authz.ResourceExhausted, Reason: "TOO_MANY_READS",
+		Message: fmt.Sprintf("%d reads are under way", most), Fix: "try again shortly"}
 }

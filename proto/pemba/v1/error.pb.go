@@ -57,7 +57,10 @@ type Error struct {
 	//
 	// The server cannot do it now:
 	//   - NOT_READY, STALE, NO_LEADER, DISK_FULL, SCHEMA_BUSY, SHUTTING_DOWN
-	//     (UNAVAILABLE), OVERLOADED, STORE_FULL (RESOURCE_EXHAUSTED);
+	//     (UNAVAILABLE), OVERLOADED, STORE_FULL, TOO_MANY_READS
+	//     (RESOURCE_EXHAUSTED);
+	//   - SLOW_READER (RESOURCE_EXHAUSTED): a Read was cut off because its client
+	//     took nothing for too long;
 	//   - UNKNOWN_OUTCOME (UNKNOWN): a write that may or may not happen;
 	//   - DEADLINE_EXCEEDED, CANCELED, INTERNAL: as the codes of that name.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`

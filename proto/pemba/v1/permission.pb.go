@@ -86,7 +86,7 @@ type Work struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Nodes of the compiled graph that were entered.
 	Steps int32 `protobuf:"varint,1,opt,name=steps,proto3" json:"steps,omitempty"`
-	// Look-ups in the store and tuples read.
+	// Look-ups in the store and tuples read; evaluating a caveat counts as 50.
 	Reads         int32 `protobuf:"varint,2,opt,name=reads,proto3" json:"reads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
