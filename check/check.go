@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"math/bits"
 	"sync/atomic"
 
 	"github.com/dgraph-io/ristretto/v2"
@@ -26,9 +27,9 @@ type Options struct {
 	MaxCost int64
 	// Limits hold for questions that bring none of their own.
 	Limits graph.Limits
-	// Eager lets an answer into the cache at once. By default it enters when
-	// its question comes a second time, because an entry costs more than most
-	// walks and many questions never come again.
+	// Eager looks every question up, and lets every answer enter. By default
+	// that begins when a question comes a second time, because an entry costs
+	// more than most walks and many questions never come again.
 	Eager bool
 }
 
@@ -41,8 +42,11 @@ type Checker struct {
 	stats  counters
 }
 
-// askedSlots is how many recent questions are remembered, a power of two.
-const askedSlots = 1 << 16
+// askedSlots returns how many recent questions to remember beside a cache of n
+// entries: a power of two, about twice as many.
+func askedSlots(n int64) int {
+	return 1 << min(max(bits.Len64(uint64(n))+1, 16), 22)
+}
 
 // New returns a Checker. Its owner closes it.
 func New(o Options) (*Checker, error) {
@@ -66,7 +70,7 @@ func New(o Options) (*Checker, error) {
 	}
 	c.cache = cache
 	if !o.Eager {
-		c.asked = make([]atomic.Uint32, askedSlots)
+		c.asked = make([]atomic.Uint32, askedSlots(most/EntryCost))
 	}
 	return c, nil
 }
@@ -105,11 +109,15 @@ func (c *Checker) Check(ctx context.Context, g *graph.Graph, v store.View, q *gr
 		return c.walk(ctx, g, v, &r)
 	}
 	defer k.release()
+	if !c.cameBefore(k.hash) {
+		c.stats.misses.Add(1)
+		return c.walk(ctx, g, v, &r)
+	}
 	if e := c.find(&k, v, r.Now); e != nil {
 		return e.answer(), nil
 	}
 	a, err := c.walk(ctx, g, v, &r)
-	if err == nil && a.Decision != graph.Conditional && c.isWorthIt(k.hash) {
+	if err == nil && a.Decision != graph.Conditional {
 		c.put(&k, newEntry(&k, g, v, &r, a))
 	}
 	return a, err
@@ -138,13 +146,13 @@ func (c *Checker) find(k *lookup, v store.View, now int64) *entry {
 	return e
 }
 
-// isWorthIt reports whether a question with that hash has been asked lately,
+// cameBefore reports whether a question with that hash has been asked lately,
 // and notes that it has now. To be wrong costs an entry or a walk, no answer.
-func (c *Checker) isWorthIt(hash uint64) bool {
+func (c *Checker) cameBefore(hash uint64) bool {
 	if c.asked == nil {
 		return true
 	}
-	slot, tag := &c.asked[hash&(askedSlots-1)], uint32(hash>>32)|1
+	slot, tag := &c.asked[hash&uint64(len(c.asked)-1)], uint32(hash>>32)|1
 	if slot.Load() == tag {
 		return true
 	}

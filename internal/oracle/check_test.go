@@ -17,7 +17,7 @@ func checkers(t *testing.T) map[string]*check.Checker {
 	t.Helper()
 	out := map[string]*check.Checker{}
 	for name, cost := range map[string]int64{"large": 0, "one entry": check.EntryCost, "off": -1} {
-		c, err := check.New(check.Options{MaxCost: cost})
+		c, err := check.New(check.Options{MaxCost: cost, Eager: true})
 		if err != nil {
 			t.Fatal(err)
 		}

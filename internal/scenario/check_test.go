@@ -12,7 +12,7 @@ import (
 // asking runs on a bare store and asks a checker of that size.
 func asking(t *testing.T, maxCost int64, ask func(c *check.Checker, g *graph.Graph, v store.View, q *graph.Question) (graph.Answer, error)) Engine {
 	t.Helper()
-	c, err := check.New(check.Options{MaxCost: maxCost})
+	c, err := check.New(check.Options{MaxCost: maxCost, Eager: true})
 	if err != nil {
 		t.Fatal(err)
 	}
