@@ -156,7 +156,7 @@ func tupleError(err error) *Error {
 			fix = "change the tuple or the schema"
 		}
 		return &Error{Code: Invalid, Reason: "NOT_IN_SCHEMA", Field: refused.Field, Value: refused.Value,
-			Message: fmt.Sprintf("%s %q: %s", refused.Field, clip(refused.Value), refused.Message), Fix: fix, Err: err}
+			Message: refused.What(), Fix: fix, Err: err}
 	case errors.As(err, &field):
 		return fieldError(field)
 	}

@@ -40,7 +40,7 @@ step "Start a node in a temporary directory"
 start 127.0.0.1:0
 
 step "Load the cloud example, and $tuples generated tuples beside it"
-run import "$here/cloud.yaml" >"$work/token"
+run import "$here/cloud.yaml"
 run bench --load-only --tuples "$tuples"
 run cluster status
 
@@ -72,7 +72,14 @@ seq 1 1000000 | sed 's/.*/group:crash#member@user:w&/' |
 	"$pemba" tuple write - --batch 1 --print --timeout 30s >"$work/acknowledged" &
 client=$!
 written() { wc -l <"$work/acknowledged" | tr -d ' '; }
-while [ "$(written)" -lt 200 ]; do sleep 0.02; done
+# await N: waits until the client has N writes acknowledged.
+await() {
+	while [ "$(written)" -lt "$1" ]; do
+		kill -0 "$client" 2>/dev/null || { echo "the client ended after $(written) acknowledged writes"; exit 1; }
+		sleep 0.02
+	done
+}
+await 200
 kill -9 "$server"
 wait "$server" 2>/dev/null || true
 before=$(written)
@@ -80,7 +87,7 @@ echo "$before writes were acknowledged when the node died"
 
 step "Restart it; the client, which was writing, goes on by itself"
 start "$PEMBA_ADDR"
-while [ "$(written)" -lt $((before + 200)) ]; do sleep 0.02; done
+await $((before + 200))
 kill -INT "$client"
 wait "$client" || true
 client=

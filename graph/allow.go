@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,13 +32,13 @@ func (g *Graph) allows(t tuple.Tuple) (*shape, *trait, error) {
 		if t.Expires == 0 && sh.bare || t.Expires != 0 && sh.lasting {
 			return sh, nil, nil
 		}
-		return nil, nil, g.wrongTraits(p, t)
+		return nil, nil, g.wrongTraits(p, sh, t)
 	}
 	i := slices.IndexFunc(sh.caveats, func(tr trait) bool {
 		return tr.name == t.Caveat && tr.expiring == (t.Expires != 0)
 	})
 	if i < 0 {
-		return nil, nil, g.wrongTraits(p, t)
+		return nil, nil, g.wrongTraits(p, sh, t)
 	}
 	return sh, &sh.caveats[i], checkContext(&sh.caveats[i], t.Context)
 }
@@ -84,20 +85,54 @@ func (g *Graph) accepting(p int32, s tuple.Subject) (*shape, error) {
 	return nil, &NotAllowedError{"subject", s.String(), "is not a kind of subject that " + g.programName(p) + " accepts", g.accepts(p)}
 }
 
-func (g *Graph) wrongTraits(p int32, t tuple.Tuple) error {
-	err := &NotAllowedError{Field: "caveat", Value: t.Caveat, Hint: g.accepts(p)}
-	switch {
-	case t.Caveat == "" && t.Expires == 0:
-		err.Message = fmt.Sprintf("%s accepts %s only with a caveat or an expiry", g.programName(p), t.Subject)
-	case t.Caveat == "":
-		err.Field, err.Value = "expiration", tuple.FormatTime(t.Expires)
-		err.Message = fmt.Sprintf("%s accepts %s not with an expiry alone", g.programName(p), t.Subject)
-	case t.Expires == 0:
-		err.Message = fmt.Sprintf("%s accepts %s not with this caveat alone", g.programName(p), t.Subject)
-	default:
-		err.Message = fmt.Sprintf("%s accepts %s not with this caveat and an expiry", g.programName(p), t.Subject)
+// wrongTraits says why sh of relation p does not store t as far as its caveat
+// and its expiry go.
+func (g *Graph) wrongTraits(p int32, sh *shape, t tuple.Tuple) error {
+	if t.Caveat != "" && g.caveats[t.Caveat] == nil {
+		hint := hintFor(t.Caveat, slices.Sorted(maps.Keys(g.caveats)))
+		if hint == "" {
+			hint = g.accepts(p)
+		}
+		return &NotAllowedError{"caveat", t.Caveat, "is not a caveat of the schema", hint}
 	}
+	err := &NotAllowedError{Field: "caveat", Value: t.Caveat, Hint: g.accepts(p)}
+	if t.Caveat == "" && t.Expires != 0 {
+		err.Field, err.Value = "expiration", tuple.FormatTime(t.Expires)
+	}
+	err.Message = fmt.Sprintf("%s %s", g.programName(p), sh.refusal(t))
 	return err
+}
+
+// refusal completes "the relation ..." for a t whose traits sh does not store.
+func (sh *shape) refusal(t tuple.Tuple) string {
+	expiring := func(tr trait) bool { return tr.expiring }
+	switch named := func(tr trait) bool { return tr.name == t.Caveat }; {
+	case t.Caveat != "" && !slices.ContainsFunc(sh.caveats, named):
+		return fmt.Sprintf("does not accept %s with this caveat", t.Subject)
+	case t.Caveat != "" && t.Expires != 0:
+		return fmt.Sprintf("accepts %s with this caveat only without an expiry", t.Subject)
+	case t.Caveat != "":
+		return fmt.Sprintf("accepts %s with this caveat only if there is an expiry, too", t.Subject)
+	case t.Expires == 0:
+		return fmt.Sprintf("accepts %s only with %s", t.Subject, sh.needs())
+	case slices.ContainsFunc(sh.caveats, expiring):
+		return fmt.Sprintf("accepts %s with an expiry only if there is a caveat, too", t.Subject)
+	}
+	return fmt.Sprintf("does not accept %s with an expiry", t.Subject)
+}
+
+// needs says the least that a tuple of sh, which is not bare, must have.
+func (sh *shape) needs() string {
+	caveat := slices.ContainsFunc(sh.caveats, func(tr trait) bool { return !tr.expiring })
+	switch {
+	case caveat && sh.lasting:
+		return "a caveat or an expiry"
+	case caveat:
+		return "a caveat"
+	case sh.lasting:
+		return "an expiry"
+	}
+	return "a caveat and an expiry"
 }
 
 func checkContext(tr *trait, context string) error {

@@ -25,10 +25,12 @@ func TestCheckTuple(t *testing.T) {
 		{"doc:a#viewer@group:x#members", "subject.relation", `did you mean "member"?`},
 		{"doc:a#viewer@group:x", "subject", "it accepts user | "},
 		{"doc:a#viewer@user:*", "subject", "it accepts user | "},
-		{"group:x#member@user:*", "caveat", "only with a caveat or an expiry"},
-		{"doc:a#folder@folder:f[expiration:2031-01-01T00:00:00Z]", "expiration", "not with an expiry alone"},
-		{"doc:a#folder@folder:f[inside]", "caveat", "not with this caveat alone"},
-		{"doc:a#viewer@user:ann[inside][expiration:2031-01-01T00:00:00Z]", "caveat", "not with this caveat and an expiry"},
+		{"group:x#member@user:*", "caveat", "group#member accepts user:* only with a caveat (it accepts"},
+		{"doc:a#folder@folder:f[expiration:2031-01-01T00:00:00Z]", "expiration", "doc#folder does not accept folder:f with an expiry (it accepts"},
+		{"doc:a#folder@folder:f[inside]", "caveat", "doc#folder does not accept folder:f with this caveat (it accepts"},
+		{"doc:a#viewer@user:ann[inside][expiration:2031-01-01T00:00:00Z]", "caveat", "doc#viewer accepts user:ann with this caveat only without an expiry (it accepts"},
+		{"doc:a#folder@folder:f[insid]", "caveat", `caveat "insid" is not a caveat of the schema (did you mean "inside"?)`},
+		{"doc:a#folder@folder:f[sometimes]", "caveat", `is not a caveat of the schema (it accepts folder | folder with over)`},
 		{`doc:a#viewer@user:ann[over:{"limit":"x"}]`, "caveat.context", "limit"},
 		{`doc:a#viewer@user:ann[over:{"limits":1}]`, "caveat.context", "limits"},
 	}
@@ -40,6 +42,30 @@ func TestCheckTuple(t *testing.T) {
 		case errors.As(err, &not) && not.Field == tc.field && strings.Contains(err.Error(), tc.message):
 		default:
 			t.Errorf("%s: %v", tc.tuple, err)
+		}
+	}
+}
+
+func TestCheckTuple_SaysWhichTraitsAreMissing(t *testing.T) {
+	w := newWorld(t, `
+		use expiration
+		caveat over(age int) { age > 1 }
+		definition user {}
+		definition doc {
+			relation timed: user with expiration
+			relation either: user with over | user with expiration
+			relation both: user with over and expiration
+		}`, "")
+	const expiry = "[expiration:2031-01-01T00:00:00Z]"
+	for text, want := range map[string]string{
+		"doc:a#timed@user:ann":         "doc#timed accepts user:ann only with an expiry (it accepts user with expiration)",
+		"doc:a#either@user:ann":        "doc#either accepts user:ann only with a caveat or an expiry (it accepts user with over | user with expiration)",
+		"doc:a#both@user:ann":          "doc#both accepts user:ann only with a caveat and an expiry (it accepts user with over and expiration)",
+		"doc:a#both@user:ann[over]":    `caveat "over": doc#both accepts user:ann with this caveat only if there is an expiry, too (it accepts user with over and expiration)`,
+		"doc:a#both@user:ann" + expiry: `expiration "2031-01-01T00:00:00Z": doc#both accepts user:ann with an expiry only if there is a caveat, too (it accepts user with over and expiration)`,
+	} {
+		if err := w.graph.CheckTuple(parseTuples(t, text)[0]); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, not %s", text, err, want)
 		}
 	}
 }

@@ -216,7 +216,7 @@ func TestCheck_ContextualTuples(t *testing.T) {
 		{"replace it where a row is read", `group:x#member@user:ann[over:{"limit":1}]` + "\ndoc:b#viewer@group:x#member", `doc:b#viewer@user:ann {"age":1}`, "denied"},
 		{"pass through usersets in a row", "doc:a#viewer@group:y#member[over]\ngroup:y#member@group:x#member", `doc:a#viewer@user:ann {"age":2,"limit":1}`, "allowed"},
 		{"must be allowed by the schema", `doc:a#viewer@folder:f`, `doc:a#viewer@user:ann`,
-			"error: contextual tuple 1: subject \"folder:f\": is not a kind of subject that doc#viewer accepts..."},
+			"error: contextual tuple 1: subject \"folder:f\" is not a kind of subject that doc#viewer accepts..."},
 		{"must not repeat", "doc:b#viewer@user:ann\ndoc:b#viewer@user:ann[over]", `doc:a#viewer@user:ann`, "error: contextual tuple 2: ..."},
 	}
 	for _, tc := range tests {

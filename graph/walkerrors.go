@@ -25,7 +25,18 @@ type NotAllowedError struct {
 }
 
 func (e *NotAllowedError) Error() string {
-	return fmt.Sprintf("%s %s: %s%s", e.Field, quoteWord(e.Value), e.Message, hinted(e.Hint))
+	return e.What() + hinted(e.Hint)
+}
+
+// What says what is wrong and with which value, without the hint.
+func (e *NotAllowedError) What() string {
+	switch {
+	case e.Value == "" && e.Field == "caveat":
+		return e.Message // there is no value: something is missing
+	case strings.HasPrefix(e.Message, "is "):
+		return fmt.Sprintf("%s %s %s", e.Field, quoteWord(e.Value), e.Message)
+	}
+	return fmt.Sprintf("%s %s: %s", e.Field, quoteWord(e.Value), e.Message)
 }
 
 func hinted(hint string) string {

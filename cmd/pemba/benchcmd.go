@@ -141,7 +141,7 @@ func (a *app) load(ctx context.Context, s *servers, population *bench.Population
 	start := time.Now()
 	w := a.writer(s, writeOptions{operation: pb.Update_OPERATION_TOUCH, batch: defaultBatch})
 	for t := range population.Tuples() {
-		if err := w.add(ctx, t); err != nil {
+		if err := w.add(ctx, t, input{text: t.String()}); err != nil {
 			return w.failed(err)
 		}
 	}
@@ -196,7 +196,7 @@ func (a *app) measure(ctx context.Context, o *benchOptions, population *bench.Po
 // benchError lets a failed call be explained as that of any other command.
 func (a *app) benchError(err error, conn *grpc.ClientConn) error {
 	if st, ok := statusOf(err); ok {
-		return &remoteError{conn.Target()[len("passthrough:///"):], st}
+		return &remoteError{addr: conn.Target()[len("passthrough:///"):], status: st}
 	}
 	return err
 }

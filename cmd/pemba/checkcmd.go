@@ -25,7 +25,7 @@ func (a *app) checkCommand() *cobra.Command {
 conditional with the context that is missing; exit status 0, 1, 1, and 2 on an
 error. "check -" reads questions from standard input, one a line, as
 "object permission subject" or object#permission@subject, prints one decision a
-line, and exits with 0 if all are allowed.`,
+line, all at one view, and exits with 0 if all are allowed.`,
 		Example: `  pemba check doc:readme view user:ann
   pemba check doc:readme view 'group:eng#member' --latest
   pemba check doc:readme edit user:ann --context '{"hour": 9}'`,
@@ -88,7 +88,7 @@ func (a *app) check(ctx context.Context, args []string, caveatContext string, at
 		ContextJson: caveatContext, Consistency: consistency,
 	}
 	var reply *pb.CheckResponse
-	err = s.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+	err = s.call(ctx, func(ctx context.Context, conn grpc.ClientConnInterface) (err error) {
 		reply, err = pb.NewPermissionServiceClient(conn).Check(ctx, request)
 		return err
 	})
@@ -106,7 +106,7 @@ func (a *app) check(ctx context.Context, args []string, caveatContext string, at
 	return err
 }
 
-// checkLines asks the questions on standard input, up to 1,000 at one view.
+// checkLines asks the questions on standard input, all at one view.
 func (a *app) checkLines(ctx context.Context, caveatContext string, at *consistencyFlags) error {
 	consistency, err := at.message()
 	if err != nil {
@@ -117,36 +117,46 @@ func (a *app) checkLines(ctx context.Context, caveatContext string, at *consiste
 		return err
 	}
 	defer s.Close()
-	var batch []*pb.BatchCheckItem
-	all := true
-	flush := func() error {
-		allowed, err := a.checkBatch(ctx, s, batch, consistency)
-		all, batch = all && allowed, batch[:0]
+	b := &batchCheck{app: a, servers: s, at: consistency, all: true}
+	for in, err := range lines(ctx, a.in) {
+		if err == nil {
+			err = b.add(ctx, in, caveatContext)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := b.flush(ctx); err != nil {
 		return err
 	}
-	for line, err := range lines(ctx, a.in) {
-		if err != nil {
-			return err
-		}
-		item, err := batchItem(line, caveatContext)
-		if err != nil {
-			return err
-		}
-		if batch = append(batch, item); len(batch) == maxBatchCheck {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	if len(batch) > 0 {
-		if err := flush(); err != nil {
-			return err
-		}
-	}
-	if !all {
+	if !b.all {
 		return exitStatus(exitNo)
 	}
 	return nil
+}
+
+// batchCheck asks questions in batches, one after the other.
+type batchCheck struct {
+	app     *app
+	servers *servers
+	at      *pb.Consistency // once pinned, exactly the view of the first batch
+	pinned  bool
+	items   []*pb.BatchCheckItem
+	from    []input // of items
+	all     bool    // every question so far was answered with allowed
+}
+
+// add puts a question into the batch, and asks the batch when it is full.
+func (b *batchCheck) add(ctx context.Context, in input, caveatContext string) error {
+	item, err := batchItem(in.text, caveatContext)
+	if err != nil {
+		return in.wrong(err)
+	}
+	b.items, b.from = append(b.items, item), append(b.from, in)
+	if len(b.items) < maxBatchCheck {
+		return nil
+	}
+	return b.flush(ctx)
 }
 
 func batchItem(line, caveatContext string) (*pb.BatchCheckItem, error) {
@@ -159,34 +169,42 @@ func batchItem(line, caveatContext string) (*pb.BatchCheckItem, error) {
 	}, nil
 }
 
-// checkBatch prints a decision for each item and tells whether all are allowed.
-// The first question that fails ends it.
-func (a *app) checkBatch(ctx context.Context, s *servers, items []*pb.BatchCheckItem, at *pb.Consistency) (bool, error) {
-	request := &pb.BatchCheckRequest{Tenant: a.tenant, Items: items, Consistency: at}
+// flush asks the batch and prints a decision for each question. The first
+// question that fails ends it.
+func (b *batchCheck) flush(ctx context.Context) error {
+	if len(b.items) == 0 {
+		return nil
+	}
+	request := &pb.BatchCheckRequest{Tenant: b.app.tenant, Items: b.items, Consistency: b.at}
 	var reply *pb.BatchCheckResponse
-	err := s.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+	err := b.servers.call(ctx, func(ctx context.Context, conn grpc.ClientConnInterface) (err error) {
 		reply, err = pb.NewPermissionServiceClient(conn).BatchCheck(ctx, request)
 		return err
 	})
 	if err != nil {
-		return false, err
+		return err
 	}
-	all := true
 	for i, r := range reply.GetResults() {
-		question := itemKey(items[i])
+		question := itemKey(b.items[i])
 		if e := r.GetError(); e != nil {
-			return false, fmt.Errorf("%s: %s", question, itemError(e))
+			return b.from[i].wrong(fmt.Errorf("%s: %s", question, itemError(e)))
 		}
-		if a.json {
-			err = printJSON(a.out, batchAnswer{question.Object.String(), question.Relation, question.Subject.String(), jsonAnswer(r)})
-		} else {
-			_, err = fmt.Fprintf(a.out, "%s %s %s: %s\n", question.Object, question.Relation, question.Subject,
-				decisionText(r.GetDecision(), r.GetMissingContext()))
+		if err := b.app.printAnswer(question, r); err != nil {
+			return err
 		}
-		if err != nil {
-			return false, err
-		}
-		all = all && r.GetDecision() == pb.Decision_DECISION_ALLOWED
+		b.all = b.all && r.GetDecision() == pb.Decision_DECISION_ALLOWED
 	}
-	return all, nil
+	if !b.pinned {
+		b.at, b.pinned = exactly(reply.GetToken()), true
+	}
+	b.items, b.from = b.items[:0], b.from[:0]
+	return nil
+}
+
+func (a *app) printAnswer(q tuple.Key, r *pb.BatchCheckResult) error {
+	if a.json {
+		return printJSON(a.out, batchAnswer{q.Object.String(), q.Relation, q.Subject.String(), jsonAnswer(r)})
+	}
+	_, err := fmt.Fprintf(a.out, "%s %s %s: %s\n", q.Object, q.Relation, q.Subject, decisionText(r.GetDecision(), r.GetMissingContext()))
+	return err
 }

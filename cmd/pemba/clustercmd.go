@@ -33,7 +33,7 @@ func (a *app) clusterStatus(ctx context.Context) error {
 	}
 	defer s.Close()
 	var reply *pb.StatusResponse
-	err = s.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+	err = s.call(ctx, func(ctx context.Context, conn grpc.ClientConnInterface) (err error) {
 		reply, err = pb.NewClusterServiceClient(conn).Status(ctx, &pb.StatusRequest{})
 		return err
 	})

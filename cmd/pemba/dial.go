@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/peer"
 )
 
 // maxReply bounds one message from a server.
@@ -23,10 +25,14 @@ type servers struct {
 	conns   []*grpc.ClientConn // of addrs, nil = not dialled yet
 	current int
 	timeout time.Duration
+	doubt   bool // an attempt of the last request may have been carried out, though no answer said so
 }
 
 // dial takes the addresses of --addr; connections are made when they are needed.
 func (a *app) dial() (*servers, error) {
+	if a.timeout <= 0 {
+		return nil, fmt.Errorf("--timeout %s: it must be longer than 0, as 10s", a.timeout)
+	}
 	s := &servers{timeout: a.timeout}
 	for addr := range strings.SplitSeq(a.addrs, ",") {
 		addr = strings.TrimSpace(addr)
@@ -40,8 +46,11 @@ func (a *app) dial() (*servers, error) {
 }
 
 func dialOne(addr string) (*grpc.ClientConn, error) {
+	pause := backoff.DefaultConfig
+	pause.MaxDelay = time.Second // a server that restarts is found soon
 	return grpc.NewClient("passthrough:///"+addr,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: pause, MinConnectTimeout: 20 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)))
 }
 
@@ -64,32 +73,27 @@ func (s *servers) Close() {
 	}
 }
 
+// request makes one attempt at a call.
+type request func(context.Context, grpc.ClientConnInterface) error
+
 // call asks one server after the other until one answers, each once.
-func (s *servers) call(ctx context.Context, ask func(context.Context, *grpc.ClientConn) error) error {
-	var err error
-	for range s.addrs {
-		ctx, cancel := context.WithTimeout(ctx, s.timeout)
-		err = s.ask(ctx, ask)
-		cancel()
-		if !unavailable(err) {
-			return err
-		}
-		s.current = (s.current + 1) % len(s.addrs)
-	}
-	return err
+func (s *servers) call(ctx context.Context, r request) error {
+	s.doubt = false
+	return s.round(ctx, time.Now().Add(s.timeout), r)
 }
 
 // persist is call for requests that are safe to repeat, writes with a request
 // id among them: it goes round again until the timeout is over.
-func (s *servers) persist(ctx context.Context, ask func(context.Context, *grpc.ClientConn) error) error {
+func (s *servers) persist(ctx context.Context, r request) error {
 	const firstPause, longestPause = 50 * time.Millisecond, time.Second
 	end := time.Now().Add(s.timeout)
+	s.doubt = false
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		err := s.call(ctx, ask)
-		if !unavailable(err) && !unknownOutcome(err) {
+		err := s.round(ctx, end, r)
+		if !silent(err) && !unknownOutcome(err) {
 			return err
 		}
-		if time.Until(end) < pause {
+		if time.Until(end) < 2*pause { // an attempt needs time, too
 			return err
 		}
 		select {
@@ -100,30 +104,100 @@ func (s *servers) persist(ctx context.Context, ask func(context.Context, *grpc.C
 	}
 }
 
+// round asks each server once, until one answers. Those that are left share the
+// time that is left, so that one that hangs does not cost the others theirs.
+func (s *servers) round(ctx context.Context, end time.Time, r request) error {
+	var err error
+	for left := len(s.addrs); left > 0; left-- {
+		share := time.Until(end) / time.Duration(left)
+		attempt, cancel := context.WithTimeout(ctx, share)
+		err = s.ask(attempt, r)
+		cancel()
+		if !silent(err) {
+			return err
+		}
+		s.current = (s.current + 1) % len(s.addrs)
+	}
+	return err
+}
+
 // ask makes one attempt; a failed one is a *remoteError.
-func (s *servers) ask(ctx context.Context, ask func(context.Context, *grpc.ClientConn) error) error {
+func (s *servers) ask(ctx context.Context, r request) error {
 	conn, err := s.conn()
 	if err != nil {
 		return err
 	}
-	return s.remote(ask(ctx, conn))
+	t := &traced{ClientConn: conn}
+	err = s.remote(r(ctx, t))
+	if t.peer.Addr != nil && unsettled(err) {
+		s.doubt = true
+	}
+	return err
+}
+
+// traced tells whether a unary call went out on a connection: peer.Addr is set.
+type traced struct {
+	*grpc.ClientConn
+	peer peer.Peer
+}
+
+func (t *traced) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	return t.ClientConn.Invoke(ctx, method, args, reply, append(opts, grpc.Peer(&t.peer))...)
+}
+
+// inDoubt is the error of a write that failed with err. It begins with what if
+// an attempt may have been carried out and no later answer settled that.
+func (s *servers) inDoubt(err error, what string) error {
+	if !s.doubt {
+		return err
+	}
+	switch codeOf(err) {
+	case codes.DeadlineExceeded, codes.Unavailable, codes.ResourceExhausted, codes.Unknown:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return err
 }
 
 // remote turns a gRPC error into a *remoteError of the server asked.
 func (s *servers) remote(err error) error {
 	if st, ok := statusOf(err); ok {
-		return &remoteError{s.addrs[s.current], st}
+		return &remoteError{addr: s.addrs[s.current], status: st}
 	}
 	return err
 }
 
-func unavailable(err error) bool {
+func codeOf(err error) codes.Code {
 	var remote *remoteError
-	return errors.As(err, &remote) && remote.status.Code() == codes.Unavailable
+	if !errors.As(err, &remote) {
+		return codes.OK
+	}
+	return remote.status.Code()
 }
 
-// unknownOutcome reports whether a write may or may not have happened.
+// silent reports whether another server may answer where this one did not.
+func silent(err error) bool {
+	code := codeOf(err)
+	return code == codes.Unavailable || code == codes.DeadlineExceeded
+}
+
+// unknownOutcome reports whether a server says that a write may or may not happen.
 func unknownOutcome(err error) bool {
 	var remote *remoteError
 	return errors.As(err, &remote) && reasonOf(remote.status) == "UNKNOWN_OUTCOME"
+}
+
+// unsettled reports whether a request that went out may have been carried out: a
+// server that says UNAVAILABLE with a reason has not begun it.
+func unsettled(err error) bool {
+	var remote *remoteError
+	if !errors.As(err, &remote) {
+		return false
+	}
+	switch remote.status.Code() {
+	case codes.DeadlineExceeded:
+		return true
+	case codes.Unavailable:
+		return reasonOf(remote.status) == ""
+	}
+	return unknownOutcome(err)
 }

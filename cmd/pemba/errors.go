@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -19,25 +20,35 @@ func explain(err error) string {
 		return oneLine(err.Error())
 	}
 	text := remote.status.Message()
-	switch remote.status.Code() {
-	case codes.Unavailable:
-		if reasonOf(remote.status) == "" {
-			text = fmt.Sprintf("no server answers at %s (%s); start one with \"pemba serve\", or name another with --addr", remote.addr, lastClause(text))
-		}
-	case codes.DeadlineExceeded:
-		text += "; --timeout gives it longer"
+	if reasonOf(remote.status) == "" {
+		text = transportText(remote)
 	}
-	line := oneLine(withDetails(text, remote.status))
+	line := oneLine(remote.withDetails(text))
 	if prefix, ok := strings.CutSuffix(err.Error(), remote.Error()); ok {
 		return prefix + line
 	}
 	return line
 }
 
-// withDetails appends what the message does not say itself.
-func withDetails(text string, s *status.Status) string {
+// transportText says what gRPC itself reports.
+func transportText(e *remoteError) string {
+	text := e.status.Message()
+	switch e.status.Code() {
+	case codes.Unavailable:
+		return fmt.Sprintf("no server answers at %s (%s); start one with \"pemba serve\", or name another with --addr", e.addr, lastClause(text))
+	case codes.DeadlineExceeded:
+		return fmt.Sprintf("no answer from %s in time; --timeout gives it longer", e.addr)
+	case codes.ResourceExhausted:
+		return text + "; send less at a time"
+	}
+	return text
+}
+
+// withDetails writes what is wrong with the value, where, and what to do, each
+// once: text is the message, which may hold all of it.
+func (e *remoteError) withDetails(text string) string {
 	field, value, fix := "", "", ""
-	for _, d := range s.Details() {
+	for _, d := range e.status.Details() {
 		switch d := d.(type) {
 		case *errdetails.BadRequest:
 			for _, v := range d.GetFieldViolations() {
@@ -47,16 +58,67 @@ func withDetails(text string, s *status.Status) string {
 			value, fix = d.GetMetadata()["value"], d.GetMetadata()["fix"]
 		}
 	}
-	if field != "" && !strings.Contains(text, field) {
-		text = field + ": " + text
+	if fix != "" {
+		text = strings.TrimSuffix(text, ": "+fix)
 	}
-	if value != "" && !strings.Contains(text, value) {
+	text, field = e.atInput(text, field)
+	if value != "" && !quotes(text, value) {
 		text += ": " + strconv.QuoteToGraphic(value)
+	}
+	if field != "" && !strings.Contains(text, field) {
+		text += ", in " + field
 	}
 	if fix != "" && !strings.Contains(text, fix) {
 		text += "; " + fix
 	}
 	return text
+}
+
+// updateIndex is how a server names an update of a batch.
+var updateIndex = regexp.MustCompile(`updates\[(\d+)\]`)
+
+// atInput begins text with the place of the update that field is about, and
+// names other updates by their places. The field is then told.
+func (e *remoteError) atInput(text, field string) (string, string) {
+	if len(e.updates) == 0 {
+		return text, field
+	}
+	place := func(index string) string {
+		at := updateIndex.FindStringSubmatch(index)
+		i, err := strconv.Atoi(at[1])
+		if err != nil || i >= len(e.updates) {
+			return index
+		}
+		return e.updates[i].place()
+	}
+	text = updateIndex.ReplaceAllStringFunc(text, place)
+	at := updateIndex.FindString(field)
+	if at == "" {
+		return text, field
+	}
+	if len(e.updates) > 1 || e.updates[0].line > 0 {
+		text = place(at) + ": " + text
+	}
+	return text, ""
+}
+
+// placed lets err name the updates of a write by their places in the input. It
+// keeps updates.
+func placed(err error, updates []input) error {
+	var remote *remoteError
+	if errors.As(err, &remote) {
+		remote.updates = updates
+	}
+	return err
+}
+
+// quotes reports whether text shows value, or the beginning of a long one.
+func quotes(text, value string) bool {
+	const most = 64
+	if len(value) > most {
+		value = strings.ToValidUTF8(value[:most], "")
+	}
+	return strings.Contains(text, value) || strings.Contains(text, strings.Trim(strconv.Quote(value), `"`))
 }
 
 func reasonOf(s *status.Status) string {
@@ -91,8 +153,9 @@ func statusOf(err error) (*status.Status, bool) {
 
 // remoteError is a server's refusal or silence.
 type remoteError struct {
-	addr   string
-	status *status.Status
+	addr    string
+	status  *status.Status
+	updates []input // of the write that was refused, nil = another request
 }
 
 func (e *remoteError) Error() string {

@@ -1,6 +1,11 @@
 package main
 
-import "testing"
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+)
 
 func TestByteSize_ReadsUnitsAndWritesThemBack(t *testing.T) {
 	for _, c := range []struct {
@@ -39,6 +44,32 @@ func TestServe_RefusesPlaintextOffLoopback(t *testing.T) {
 		o.insecure = true
 		if err := o.validate(); err != nil && addr != "127.0.0.1" {
 			t.Errorf("%s --insecure: %v", addr, err)
+		}
+	}
+}
+
+func TestServe_RefusesNegativeShutdownTimeout(t *testing.T) {
+	for drain, fine := range map[time.Duration]bool{-1: false, 0: true, time.Second: true} {
+		o := serveOptions{grpcAddr: "127.0.0.1:1", horizon: 1, drain: drain}
+		if err := o.validate(); (err == nil) != fine {
+			t.Errorf("%v: %v", drain, err)
+		}
+	}
+}
+
+func TestLogLevel_NamesTheAllowedValues(t *testing.T) {
+	for text, want := range map[string]slog.Level{"debug": -4, "info": 0, "WARN": 4, "error": 8} {
+		var l logLevel
+		if err := l.Set(text); err != nil || l.Level() != want || l.String() != strings.ToLower(text) {
+			t.Errorf("%s: %v, %v", text, l, err)
+		}
+	}
+	for _, text := range []string{"loud", "", "info+2"} {
+		root := newRoot(&app{})
+		root.SetArgs([]string{"serve", "--log-level", text})
+		err := root.Execute()
+		if err == nil || !strings.Contains(err.Error(), "debug, info, warn and error") || strings.Contains(err.Error(), "slog") {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

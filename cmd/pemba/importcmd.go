@@ -24,26 +24,27 @@ Tuples that are there already are replaced; others stay. The assertions are for
 }
 
 // readPolicy reads the schema and the tuples of a validation file.
-func (a *app) readPolicy(name string) (schema string, tuples []tuple.Tuple, err error) {
+func (a *app) readPolicy(name string) (schema string, tuples []tuple.Tuple, from []input, err error) {
 	data, err := a.readFile(name)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	file, err := parseValidationFile(name, data)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
-	tuples = make([]tuple.Tuple, len(file.Tuples))
+	tuples, from = make([]tuple.Tuple, len(file.Tuples)), make([]input, len(file.Tuples))
 	for i, at := range file.Tuples {
 		if tuples[i], err = tuple.ParseTuple(at.Text); err != nil {
-			return "", nil, &fileError{name, at.Line, err.Error()}
+			return "", nil, nil, &fileError{name, at.Line, err.Error()}
 		}
+		from[i] = input{at.Text, name, at.Line}
 	}
-	return file.Schema.Text, tuples, nil
+	return file.Schema.Text, tuples, from, nil
 }
 
 func (a *app) importFile(ctx context.Context, name string) error {
-	schema, tuples, err := a.readPolicy(name)
+	schema, tuples, from, err := a.readPolicy(name)
 	if err != nil {
 		return err
 	}
@@ -57,8 +58,8 @@ func (a *app) importFile(ctx context.Context, name string) error {
 		return err
 	}
 	w := a.writer(s, writeOptions{operation: pb.Update_OPERATION_TOUCH, batch: defaultBatch})
-	for _, t := range tuples {
-		if err := w.add(ctx, t); err != nil {
+	for i, t := range tuples {
+		if err := w.add(ctx, t, from[i]); err != nil {
 			return w.failed(err)
 		}
 	}

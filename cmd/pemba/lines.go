@@ -3,20 +3,48 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
 	"strings"
 )
 
 // maxLine bounds one line of input.
 const maxLine = 1 << 20
 
+// input is one thing that a user gives, and where.
+type input struct {
+	text string
+	file string // "" = the command line or standard input
+	line int    // 0 = an argument
+}
+
+// place says where the input is, in an error: a line, or the argument itself.
+func (i input) place() string {
+	switch {
+	case i.line == 0:
+		return strconv.QuoteToGraphic(i.text)
+	case i.file == "":
+		return fmt.Sprintf("line %d", i.line)
+	}
+	return fmt.Sprintf("%s:%d", i.file, i.line)
+}
+
+// wrong says where err is, if that is more than err itself says.
+func (i input) wrong(err error) error {
+	if err == nil || i.line == 0 {
+		return err
+	}
+	return fmt.Errorf("%s: %w", i.place(), err)
+}
+
 // lines yields the lines of r without blanks around them, blank lines and
 // comments ("//"). It ends when ctx does, even while r waits for input.
-func lines(ctx context.Context, r io.Reader) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		read := make(chan string)
+func lines(ctx context.Context, r io.Reader) iter.Seq2[input, error] {
+	return func(yield func(input, error) bool) {
+		read := make(chan input)
 		failed := make(chan error, 1)
 		stop := make(chan struct{})
 		defer close(stop)
@@ -26,18 +54,18 @@ func lines(ctx context.Context, r io.Reader) iter.Seq2[string, error] {
 		}()
 		for {
 			select {
-			case text, ok := <-read:
+			case line, ok := <-read:
 				if !ok {
 					if err := <-failed; err != nil {
-						yield("", err)
+						yield(input{}, err)
 					}
 					return
 				}
-				if !yield(text, nil) {
+				if !yield(line, nil) {
 					return
 				}
 			case <-ctx.Done():
-				yield("", ctx.Err())
+				yield(input{}, ctx.Err())
 				return
 			}
 		}
@@ -45,7 +73,7 @@ func lines(ctx context.Context, r io.Reader) iter.Seq2[string, error] {
 }
 
 // readLines sends lines until r ends or nobody wants them.
-func readLines(r io.Reader, to chan<- string, stop <-chan struct{}) error {
+func readLines(r io.Reader, to chan<- input, stop <-chan struct{}) error {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, maxLine)
 	n := 0
@@ -56,12 +84,16 @@ func readLines(r io.Reader, to chan<- string, stop <-chan struct{}) error {
 			continue
 		}
 		select {
-		case to <- text:
+		case to <- input{text: text, line: n}:
 		case <-stop:
 			return nil
 		}
 	}
-	if err := scanner.Err(); err != nil {
+	err := scanner.Err()
+	switch {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fmt.Errorf("line %d is too long: a line has at most %s", n+1, bytesText(maxLine))
+	case err != nil:
 		return fmt.Errorf("read standard input, line %d: %w", n+1, err)
 	}
 	return nil

@@ -33,7 +33,7 @@ Flags that have an environment variable say so; a flag wins over its variable.
 Exit status: 0 yes or done, 1 no (denied, conditional, does not hold), 2 or more
 an error.`
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err.Error()) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, flagMistake(err)) })
 	root.Version = versionText()
 	root.SetVersionTemplate("pemba {{.Version}}\n")
 	root.AddCommand(
@@ -79,14 +79,60 @@ func usage(cmd *cobra.Command, message string) error {
 	return fmt.Errorf("%s (see %s --help)", message, cmd.CommandPath())
 }
 
-// exactArgs and minArgs say in one line what is missing.
+// flagMistake says what is wrong with a flag, and what would be right.
+func flagMistake(err error) string {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err.Error()
+	}
+	f := invalid.GetFlag()
+	return fmt.Sprintf("--%s %q: %s", f.Name, invalid.GetValue(), valueMistake(f, invalid.Unwrap()))
+}
+
+// valueMistake says what f takes. The flags of pemba's own types say it in err.
+func valueMistake(f *pflag.Flag, err error) string {
+	switch f.Value.Type() {
+	case "int":
+		return "it must be a whole number, as 100"
+	case "uint64":
+		return "it must be a whole number and not negative, as 100"
+	case "intSlice":
+		return "it must be whole numbers with commas between them, as 1,64"
+	case "duration":
+		return "it must be a time with its unit, as 10s or 5m"
+	case "bool":
+		return "it must be true or false"
+	}
+	return err.Error()
+}
+
+// exactArgs, maxArgs and minArgs say in one line what is missing or too much.
 func exactArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usage(cmd, fmt.Sprintf("%s takes %d arguments, got %d: %s", cmd.CommandPath(), n, len(args), synopsis(cmd)))
+			return usage(cmd, fmt.Sprintf("%s takes %s, got %d: %s", cmd.CommandPath(), argumentsText(n), len(args), synopsis(cmd)))
 		}
 		return nil
 	}
+}
+
+func maxArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usage(cmd, fmt.Sprintf("%s takes at most %s, got %d: %s", cmd.CommandPath(), argumentsText(n), len(args), synopsis(cmd)))
+		}
+		return nil
+	}
+}
+
+func argumentsText(n int) string {
+	switch n {
+	case 0:
+		return "no arguments"
+	case 1:
+		return "1 argument"
+	}
+	return fmt.Sprintf("%d arguments", n)
 }
 
 func minArgs(n int) cobra.PositionalArgs {
@@ -135,7 +181,7 @@ func setFromEnv(cmd *cobra.Command, f *pflag.Flag) error {
 		return nil
 	}
 	if err := f.Value.Set(value); err != nil {
-		return usage(cmd, fmt.Sprintf("%s=%q: %v", envName(f.Name), value, err))
+		return usage(cmd, fmt.Sprintf("%s=%q: %s", envName(f.Name), value, valueMistake(f, err)))
 	}
 	return nil
 }

@@ -84,12 +84,12 @@ func (a *app) writeSchemaFile(ctx context.Context, name string) error {
 // writeSchema writes source; warnings go to standard error.
 func (a *app) writeSchema(ctx context.Context, s *servers, source string) (token string, err error) {
 	var reply *pb.WriteSchemaResponse
-	err = s.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+	err = s.call(ctx, func(ctx context.Context, conn grpc.ClientConnInterface) (err error) {
 		reply, err = pb.NewSchemaServiceClient(conn).WriteSchema(ctx, &pb.WriteSchemaRequest{Tenant: a.tenant, Schema: source})
 		return err
 	})
 	if err != nil {
-		return "", err
+		return "", s.inDoubt(err, "the schema may or may not have been written; writing it again is safe")
 	}
 	for _, w := range reply.GetWarnings() {
 		fmt.Fprintf(a.err, "warning: line %d, column %d: %s\n", w.GetLine(), w.GetColumn(), w.GetMessage())
@@ -124,7 +124,7 @@ func (a *app) readSchema(ctx context.Context, at *consistencyFlags) error {
 
 func (a *app) askSchema(ctx context.Context, s *servers, at *pb.Consistency) (*pb.ReadSchemaResponse, error) {
 	var reply *pb.ReadSchemaResponse
-	err := s.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+	err := s.call(ctx, func(ctx context.Context, conn grpc.ClientConnInterface) (err error) {
 		reply, err = pb.NewSchemaServiceClient(conn).ReadSchema(ctx, &pb.ReadSchemaRequest{Tenant: a.tenant, Consistency: at})
 		return err
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
@@ -79,7 +80,7 @@ from standard input. All are read at one view.`,
 		Example: `  pemba tuple read 'doc#viewer'
   pemba tuple read 'doc:readme'
   pemba tuple read 'doc@group:eng#member'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: maxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.readTuples(cmd.Context(), args, &at, cmd.Flags().Changed("timeout"))
 		},
@@ -141,13 +142,13 @@ func (a *app) filters(ctx context.Context, s *servers, args []string, at *pb.Con
 		}
 		return filters, reply.GetToken(), nil
 	}
-	for text, err := range a.items(ctx, args) {
+	for in, err := range a.items(ctx, args) {
 		if err != nil {
 			return nil, "", err
 		}
-		f, err := tuple.ParseFilter(text)
+		f, err := tuple.ParseFilter(in.text)
 		if err != nil {
-			return nil, "", err
+			return nil, "", in.wrong(err)
 		}
 		filters = append(filters, f)
 	}
@@ -157,32 +158,51 @@ func (a *app) filters(ctx context.Context, s *servers, args []string, at *pb.Con
 // readFilter prints one stream and returns the token of its view. Another
 // server is asked only while nothing has been printed.
 func (a *app) readFilter(ctx context.Context, s *servers, request *pb.ReadRequest) (token string, err error) {
-	for range s.addrs {
-		err = s.ask(ctx, func(ctx context.Context, conn *grpc.ClientConn) error {
-			stream, err := pb.NewTupleServiceClient(conn).Read(ctx, request)
-			if err != nil {
-				return err
-			}
-			for {
-				reply, err := stream.Recv()
-				if errors.Is(err, io.EOF) {
-					return nil
-				}
-				if err != nil {
-					return err
-				}
-				token = reply.GetToken()
-				if err := a.printTuples(reply.GetTuples()); err != nil {
-					return err
-				}
-			}
+	for left := len(s.addrs); left > 0; left-- {
+		attempt, cancel := context.WithCancelCause(ctx)
+		begun := func() bool { return true }
+		if left > 1 { // a server that hangs leaves time for the others
+			begun = time.AfterFunc(s.timeout/time.Duration(len(s.addrs)), func() { cancel(errHangs) }).Stop
+		}
+		err = s.ask(attempt, func(ctx context.Context, conn grpc.ClientConnInterface) error {
+			token, err = a.printStream(ctx, conn, request, begun)
+			return err
 		})
-		if !unavailable(err) || token != "" {
+		hangs := errors.Is(context.Cause(attempt), errHangs)
+		cancel(nil)
+		if token != "" || !hangs && !silent(err) {
 			return token, err
 		}
 		s.current = (s.current + 1) % len(s.addrs)
 	}
 	return token, err
+}
+
+var errHangs = errors.New("the server hangs")
+
+// printStream prints what one server sends. It asks begun at the first message
+// whether that comes in time.
+func (a *app) printStream(ctx context.Context, conn grpc.ClientConnInterface, request *pb.ReadRequest, begun func() bool) (token string, err error) {
+	stream, err := pb.NewTupleServiceClient(conn).Read(ctx, request)
+	if err != nil {
+		return "", err
+	}
+	for {
+		reply, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return token, nil
+		}
+		if err != nil {
+			return token, err
+		}
+		if token == "" && !begun() {
+			return "", errHangs
+		}
+		token = reply.GetToken()
+		if err := a.printTuples(reply.GetTuples()); err != nil {
+			return token, err
+		}
+	}
 }
 
 func (a *app) printTuples(messages []*pb.Tuple) error {

@@ -33,6 +33,24 @@ func (o *writeOptions) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.print, "print", false, "print each tuple when its write is acknowledged, instead of the token")
 }
 
+// doubt says that a batch of n may have been written, and what to do then.
+func (o *writeOptions) doubt(n int) string {
+	switch o.operation {
+	case pb.Update_OPERATION_DELETE:
+		return fmt.Sprintf("the last batch of %s may or may not have been deleted; deleting it again is safe", tuplesText(n))
+	case pb.Update_OPERATION_CREATE:
+		return fmt.Sprintf("the last batch of %s may or may not have been written; writing it again without --create is safe", tuplesText(n))
+	}
+	return fmt.Sprintf("the last batch of %s may or may not have been written; writing it again is safe", tuplesText(n))
+}
+
+func tuplesText(n int) string {
+	if n == 1 {
+		return "1 tuple"
+	}
+	return fmt.Sprintf("%d tuples", n)
+}
+
 // writeTuples writes what args name and prints the token of the last batch.
 func (a *app) writeTuples(ctx context.Context, args []string, o writeOptions) error {
 	if o.batch < 1 || o.batch > maxBatch {
@@ -44,12 +62,9 @@ func (a *app) writeTuples(ctx context.Context, args []string, o writeOptions) er
 	}
 	defer s.Close()
 	w := a.writer(s, o)
-	for text, err := range a.items(ctx, args) {
+	for in, err := range a.items(ctx, args) {
 		if err == nil {
-			var t tuple.Tuple
-			if t, err = tuple.ParseTuple(text); err == nil {
-				err = w.add(ctx, t)
-			}
+			err = w.addText(ctx, in)
 		}
 		if err != nil {
 			return w.failed(err)
@@ -74,6 +89,7 @@ type writer struct {
 	options writeOptions
 
 	updates []*pb.Update
+	from    []input // of updates
 	bytes   int
 	written int    // tuples acknowledged
 	token   string // of the last acknowledged batch
@@ -83,8 +99,17 @@ func (a *app) writer(s *servers, o writeOptions) *writer {
 	return &writer{app: a, servers: s, options: o}
 }
 
+// addText adds the tuple that a user gives.
+func (w *writer) addText(ctx context.Context, in input) error {
+	t, err := tuple.ParseTuple(in.text)
+	if err != nil {
+		return in.wrong(err)
+	}
+	return w.add(ctx, t, in)
+}
+
 // add puts t into the batch, and sends the batch when it is full.
-func (w *writer) add(ctx context.Context, t tuple.Tuple) error {
+func (w *writer) add(ctx context.Context, t tuple.Tuple, from input) error {
 	u := &pb.Update{Operation: w.options.operation, Tuple: tupleMessage(t)}
 	size := proto.Size(u)
 	if w.bytes+size > maxBatchBytes {
@@ -92,7 +117,7 @@ func (w *writer) add(ctx context.Context, t tuple.Tuple) error {
 			return err
 		}
 	}
-	w.updates = append(w.updates, u)
+	w.updates, w.from = append(w.updates, u), append(w.from, from)
 	w.bytes += size
 	if len(w.updates) < w.options.batch {
 		return nil
@@ -110,13 +135,13 @@ func (w *writer) flush(ctx context.Context) error {
 		return fmt.Errorf("make a request id: %w", err)
 	}
 	request := &pb.WriteRequest{Tenant: w.app.tenant, Updates: w.updates, RequestId: id.String()}
-	err = w.servers.persist(ctx, func(ctx context.Context, conn *grpc.ClientConn) error {
+	err = w.servers.persist(ctx, func(ctx context.Context, conn grpc.ClientConnInterface) error {
 		reply, err := pb.NewTupleServiceClient(conn).Write(ctx, request)
 		w.token = reply.GetToken()
 		return err
 	})
 	if err != nil {
-		return err
+		return w.servers.inDoubt(placed(err, w.from), w.options.doubt(len(w.updates)))
 	}
 	if w.options.print {
 		for _, u := range w.updates {
@@ -124,31 +149,38 @@ func (w *writer) flush(ctx context.Context) error {
 		}
 	}
 	w.written += len(w.updates)
-	w.updates, w.bytes = w.updates[:0], 0
+	w.updates, w.from, w.bytes = w.updates[:0], w.from[:0], 0
 	return nil
 }
 
 // failed says how far the batches before the failed one came.
 func (w *writer) failed(err error) error {
-	if w.written == 0 {
-		return err
+	done := "written"
+	if w.options.operation == pb.Update_OPERATION_DELETE {
+		done = "deleted"
 	}
-	return fmt.Errorf("after %d tuples that were written: %w", w.written, err)
+	switch w.written {
+	case 0:
+		return err
+	case 1:
+		return fmt.Errorf("after 1 tuple that was %s: %w", done, err)
+	}
+	return fmt.Errorf("after %d tuples that were %s: %w", w.written, done, err)
 }
 
 // items yields args, and for "-" the lines of standard input without blank ones
-// and comments. An error names the line.
-func (a *app) items(ctx context.Context, args []string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+// and comments.
+func (a *app) items(ctx context.Context, args []string) iter.Seq2[input, error] {
+	return func(yield func(input, error) bool) {
 		for _, arg := range args {
 			if arg != "-" {
-				if !yield(arg, nil) {
+				if !yield(input{text: arg}, nil) {
 					return
 				}
 				continue
 			}
-			for text, err := range lines(ctx, a.in) {
-				if !yield(text, err) || err != nil {
+			for line, err := range lines(ctx, a.in) {
+				if !yield(line, err) || err != nil {
 					return
 				}
 			}
