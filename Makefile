@@ -14,6 +14,7 @@ TIME     ?= 10m
 SEED     ?=
 BENCH    ?= .
 TOOLS    := bin/tools
+RACY     := ./store ./graph ./check ./cluster ./authz ./api/...
 
 .PHONY: help
 help: ## List the targets
@@ -24,8 +25,11 @@ build: ## Build bin/pemba (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/pemba ./cmd/pemba
 
 .PHONY: test
-test: lint ## Lint, then run all tests (what CI runs)
+test: lint ## Lint, then run all tests, the concurrent packages also under the race detector if there is a C compiler (what CI runs)
 	$(GO) test ./...
+	@if command -v $(CC) >/dev/null; then \
+		echo "$(GO) test -race $(RACY)"; CGO_ENABLED=1 $(GO) test -race $(RACY); \
+	else echo "no C compiler: the race detector is left out"; fi
 
 .PHONY: race
 race: ## Run all tests under the race detector (needs a C compiler)
