@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"slices"
 )
 
 // bbolt trusts its file: a damaged page is a panic or a fault in a goroutine
@@ -15,8 +16,7 @@ import (
 //
 // The format (go.etcd.io/bbolt/internal/common): pages of one size, in the
 // byte order of the machine. A page starts with id u64, flags u16, count u16,
-// overflow u32. Pages 0 and 1 are metas, of which the newer valid one counts;
-// it names the root page and the first page never used. Branch and leaf pages
+// overflow u32. Pages 0 and 1 are metas, written in turn; the newer one names the root page and the first page never used. Branch and leaf pages
 // hold count elements and then keys and values; overflow pages follow on.
 type boltFile struct {
 	f        *os.File
@@ -24,6 +24,7 @@ type boltFile struct {
 	pageSize int64
 	unused   uint64          // the first page never used
 	seen     map[uint64]bool // pages that the tree refers to
+	buckets  []string        // by name, in order
 }
 
 const (
@@ -58,31 +59,55 @@ func checkBolt(path string) error {
 	if err != nil {
 		return err
 	}
-	return b.walk(root, new([]byte))
+	if err := b.walk(root, new([]byte)); err != nil {
+		return err
+	}
+	// raft-boltdb makes both at once, and makes anew what it does not find.
+	if len(b.buckets) > 0 && !slices.Equal(b.buckets, []string{"conf", "logs"}) {
+		return fmt.Errorf("its buckets are %q", b.buckets)
+	}
+	return nil
 }
 
-// readMeta finds the newer valid meta page and returns the root page.
+// readMeta returns the root page by the newer meta page. Both must be valid:
+// bbolt writes them in turn, so that a bad one may have been the newer, and
+// taking the other would undo the last acknowledged write. A write that power
+// loss cut short does not leave one: the meta is 80 bytes of one disk sector.
 func (b *boltFile) readMeta() (root uint64, err error) {
-	var newest uint64
-	found := false
-	for size := int64(512); size <= 64<<10; size <<= 1 {
-		for at := range int64(2) {
-			m := make([]byte, 64)
-			if _, err := b.f.ReadAt(m, at*size+boltHeader); err != nil || !validMeta(m) {
-				continue
-			}
-			txid := ne.Uint64(m[48:])
-			if int64(ne.Uint32(m[8:])) != size || found && txid <= newest {
-				continue
-			}
-			found, newest = true, txid
-			b.pageSize, root, b.unused = size, ne.Uint64(m[16:]), ne.Uint64(m[40:])
-		}
-	}
-	if !found {
+	if b.pageSize = b.findPageSize(); b.pageSize == 0 {
 		return 0, errors.New("no valid meta page")
 	}
+	var newest uint64
+	for at := range int64(2) {
+		m, ok := b.metaAt(at, b.pageSize)
+		if !ok {
+			return 0, fmt.Errorf("meta page %d is damaged; the last write may be known to it alone", at)
+		}
+		if txid := ne.Uint64(m[48:]); at == 0 || txid > newest {
+			newest, root, b.unused = txid, ne.Uint64(m[16:]), ne.Uint64(m[40:])
+		}
+	}
 	return root, nil
+}
+
+// findPageSize returns the size that a valid meta page names, 0 = none is.
+func (b *boltFile) findPageSize() int64 {
+	for size := int64(512); size <= 64<<10; size <<= 1 {
+		for at := range int64(2) {
+			if _, ok := b.metaAt(at, size); ok {
+				return size
+			}
+		}
+	}
+	return 0
+}
+
+// metaAt reads the meta of page at, and reports whether it is one of a file
+// with such pages.
+func (b *boltFile) metaAt(at, pageSize int64) ([]byte, bool) {
+	m := make([]byte, 64)
+	_, err := b.f.ReadAt(m, at*pageSize+boltHeader)
+	return m, err == nil && validMeta(m) && int64(ne.Uint32(m[8:])) == pageSize
 }
 
 func validMeta(m []byte) bool {
@@ -135,6 +160,9 @@ func (b *boltFile) elements(page []byte, last *[]byte) error {
 	if boltHeader+count*boltElement > len(page) {
 		return errors.New("too many elements")
 	}
+	if !countFits(page, flags, count) {
+		return errors.New("the number of elements is not what was written")
+	}
 	for i := range count {
 		at := boltHeader + i*boltElement
 		var err error
@@ -148,6 +176,20 @@ func (b *boltFile) elements(page []byte, last *[]byte) error {
 		}
 	}
 	return nil
+}
+
+// countFits checks the count of a page by where bbolt puts the first key: right
+// behind the elements. A page that has lost its last elements would look sound.
+func countFits(page []byte, flags uint16, count int) bool {
+	if count == 0 {
+		end := min(boltHeader+boltElement, len(page))
+		return !slices.ContainsFunc(page[boltHeader:end], func(c byte) bool { return c != 0 })
+	}
+	pos := page[boltHeader:]
+	if flags == boltLeaf {
+		pos = pos[4:]
+	}
+	return ne.Uint32(pos) == uint32(count*boltElement)
 }
 
 // branch checks the element at offset at and the page it leads to.
@@ -179,6 +221,7 @@ func (b *boltFile) leaf(page []byte, at int, last *[]byte) error {
 	if flags&boltSubBucket == 0 {
 		return nil
 	}
+	b.buckets = append(b.buckets, string(key))
 	if len(value) < boltBucketHead {
 		return errors.New("bucket without header")
 	}

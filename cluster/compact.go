@@ -26,6 +26,9 @@ func (n *Node) compact() {
 			if err == nil {
 				break
 			}
+			if n.isStopping() {
+				return // it has been abandoned
+			}
 			n.log.Error("take snapshot", "err", err)
 			select {
 			case <-time.After(retrySnapshot):
@@ -33,6 +36,16 @@ func (n *Node) compact() {
 				return
 			}
 		}
+	}
+}
+
+// isStopping reports whether Close has begun.
+func (n *Node) isStopping() bool {
+	select {
+	case <-n.stop:
+		return true
+	default:
+		return false
 	}
 }
 

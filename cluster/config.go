@@ -52,6 +52,8 @@ const (
 	maxAppendEntries = 256                  // entries in one message to a follower
 	commitTimeout    = 5 * time.Millisecond // longest delay before followers learn of a commit
 	closeTimeout     = 5 * time.Second      // how long Close waits for work under way
+	snapshotTimeout  = 30 * time.Second     // the same while a snapshot is being written
+	waitNotice       = 5 * time.Second      // between warnings while a start waits for a leader
 	retainSnapshots  = 2                    // the older one is for people; the node never falls back to it
 	raftPoolSize     = 3                    // connections kept to each member
 	raftDialTimeout  = 10 * time.Second

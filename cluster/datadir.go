@@ -31,7 +31,9 @@ type identity struct {
 	ClusterID string `json:"cluster_id,omitempty"`
 }
 
-const identityFormat = 1
+// identityFormat is raised when a dir cannot be read as the one before it was:
+// 2 gave configurations a checksum.
+const identityFormat = 2
 
 func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
 

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -42,6 +43,12 @@ func openDisk(cfg *Config) (*disk, error) {
 
 func (d *disk) openFiles(cfg *Config) error {
 	var err error
+	if d.snaps, err = openSnapshots(d.dir.file("snapshots"), newRaftLogger(cfg.Logger)); err != nil {
+		return err
+	}
+	if err := d.checkPresent(); err != nil {
+		return err
+	}
 	if d.bolt, err = openBolt(d.dir.file("raft.db")); err != nil {
 		return err
 	}
@@ -49,13 +56,10 @@ func (d *disk) openFiles(cfg *Config) error {
 	if err := d.stamp(); err != nil {
 		return err
 	}
-	if d.snaps, err = openSnapshots(d.dir.file("snapshots"), newRaftLogger(cfg.Logger)); err != nil {
-		return err
-	}
 	if err := syncDir(d.dir.path); err != nil {
 		return err
 	}
-	return d.checkPresent()
+	return d.checkLog()
 }
 
 // openBolt opens raft.db after a check that reads every page of its trees.
@@ -78,6 +82,40 @@ func openBolt(path string) (b *raftboltdb.BoltStore, err error) {
 	return b, nil
 }
 
+// owed says why raft.db must hold data, "" if the dir may be a fresh one.
+func (d *disk) owed() (string, error) {
+	if id := d.dir.id.ClusterID; id != "" {
+		return "node.json says that the node is part of cluster " + id, nil
+	}
+	covered, err := d.snaps.newest()
+	if err != nil || covered == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("a snapshot up to entry %d stands beside it", covered), nil
+}
+
+// lost is the answer when raft.db lacks what it must have.
+func (d *disk) lost(what, why string) error {
+	return &CorruptError{d.logName(), fmt.Errorf("%s, but %s", what, why), corruptFix}
+}
+
+// checkPresent refuses a dir whose raft.db is gone. It runs before bbolt makes
+// a new one.
+func (d *disk) checkPresent() error {
+	why, err := d.owed()
+	if err != nil || why == "" {
+		return err
+	}
+	info, err := os.Stat(d.logName())
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return d.lost("it is missing", why)
+	case err == nil && info.Size() == 0:
+		return d.lost("it is empty", why)
+	}
+	return err
+}
+
 // stamp writes the dir's id into a fresh raft.db, or checks it.
 func (d *disk) stamp() error {
 	id, err := d.bolt.Get(diskKey)
@@ -85,29 +123,37 @@ func (d *disk) stamp() error {
 	case err == nil && string(id) == d.dir.id.DiskID:
 		return nil
 	case err == nil:
-		return fmt.Errorf("%s and node.json beside it belong to different nodes: %w", d.dir.file("raft.db"), ErrForeignDir)
+		return fmt.Errorf("%s and node.json beside it belong to different nodes: %w", d.logName(), ErrForeignDir)
 	case !errors.Is(err, raftboltdb.ErrKeyNotFound):
-		return fmt.Errorf("read %s: %w", d.dir.file("raft.db"), err)
+		return fmt.Errorf("read %s: %w", d.logName(), err)
+	}
+	why, err := d.owed()
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return d.lost("it does not name its owner", why)
 	}
 	if last, err := d.bolt.LastIndex(); err != nil || last > 0 {
-		return &CorruptError{d.dir.file("raft.db"), errors.Join(errors.New("it has entries but not its owner's id"), err), corruptFix}
+		return &CorruptError{d.logName(), errors.Join(errors.New("it has entries but not its owner's id"), err), corruptFix}
 	}
 	return d.bolt.Set(diskKey, []byte(d.dir.id.DiskID))
 }
 
-// checkPresent refuses a dir that once held a cluster's data and lost it.
-func (d *disk) checkPresent() error {
-	if d.dir.id.ClusterID == "" {
-		return nil
+// checkLog refuses a dir that once held a cluster's data and has none. A log
+// without entries is sound beside a snapshot that the node has received.
+func (d *disk) checkLog() error {
+	why, err := d.owed()
+	if err != nil || why == "" {
+		return err
 	}
 	last, err := d.log.LastIndex()
-	if err != nil {
+	if err != nil || last > 0 {
 		return err
 	}
 	covered, err := d.snaps.newest()
-	if err == nil && last == 0 && covered == 0 {
-		err = fmt.Errorf("it is empty, but node.json says that the node is part of cluster %s", d.dir.id.ClusterID)
-		return &CorruptError{d.logName(), err, corruptFix}
+	if err == nil && covered == 0 {
+		err = d.lost("it has no entries", why)
 	}
 	return err
 }

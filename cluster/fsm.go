@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -71,16 +72,17 @@ func (c captured) Persist(sink raft.SnapshotSink) error {
 
 func (c captured) Release() {}
 
-// Every command carries a checksum of its data in the entry's extensions:
-// neither bolt nor Raft's transport has one.
+// Every command and configuration carries a checksum of its data and type in
+// the entry's extensions: neither bolt nor Raft's transport has one.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func sumOf(data []byte) []byte {
-	return binary.LittleEndian.AppendUint32(nil, crc32.Checksum(data, castagnoli))
+func sumOf(t raft.LogType, data []byte) []byte {
+	sum := crc32.Update(crc32.Checksum(data, castagnoli), castagnoli, []byte{byte(t)})
+	return binary.LittleEndian.AppendUint32(nil, sum)
 }
 
 func checkSum(l *raft.Log) error {
-	if len(l.Extensions) != 4 || binary.LittleEndian.Uint32(l.Extensions) != crc32.Checksum(l.Data, castagnoli) {
+	if !bytes.Equal(l.Extensions, sumOf(l.Type, l.Data)) {
 		return fmt.Errorf("the checksum of entry %d does not match its data", l.Index)
 	}
 	return nil

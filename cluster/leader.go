@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,7 +51,9 @@ func (n *Node) takeOffice(t *tenure) {
 	close(t.ready)
 	if id, _ := n.store.Cluster(); id == "" {
 		if err := n.found(); err != nil {
-			n.log.Error("found the cluster", "err", err)
+			if !isLostOffice(err) {
+				n.giveUpFounding(fmt.Errorf("found the cluster: %w", err))
+			}
 			return
 		}
 	}
@@ -66,6 +69,20 @@ func (n *Node) found() error {
 		return fmt.Errorf("propose init: %w", err)
 	}
 	return out.Err()
+}
+
+// giveUpFounding ends the start that waits for the cluster, if one still does.
+func (n *Node) giveUpFounding(err error) {
+	select {
+	case n.unfounded <- err:
+	default:
+	}
+}
+
+// isLostOffice reports whether err only says that this node leads no more; the
+// next leader founds the cluster.
+func isLostOffice(err error) bool {
+	return errors.Is(err, ErrNotLeader) || errors.Is(err, ErrClosed) || errors.Is(err, raft.ErrLeadershipLost)
 }
 
 // isLeader reports whether raft believes that this node leads.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -64,7 +65,7 @@ func (l *logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{
 // the deadline, fails the node: what is on disk then is not known.
 func (l *logStore) StoreLogs(logs []*raft.Log) error {
 	done := l.guard.begin("write the log")
-	err := l.LogStore.StoreLogs(logs)
+	err := l.LogStore.StoreLogs(sealed(logs))
 	if done(err) != nil {
 		return err
 	}
@@ -78,6 +79,24 @@ func (l *logStore) StoreLogs(logs []*raft.Log) error {
 		}
 	}
 	return nil
+}
+
+// sealed returns logs with a checksum in each configuration, which raft itself
+// proposes; commands come with theirs. What raft passes is shared, hence copies.
+func sealed(logs []*raft.Log) []*raft.Log {
+	out := logs
+	for i, e := range logs {
+		if e.Type != raft.LogConfiguration || len(e.Extensions) > 0 {
+			continue
+		}
+		if &out[0] == &logs[0] {
+			out = slices.Clone(logs)
+		}
+		c := *e
+		c.Extensions = sumOf(c.Type, c.Data)
+		out[i] = &c
+	}
+	return out
 }
 
 // DeleteRange deletes lo..hi: a prefix that a snapshot covers, in slices, or

@@ -19,6 +19,11 @@ type trio struct {
 	wires [3]*raft.InmemTransport
 }
 
+// sealing is a log that is written as logStore writes it.
+type sealing struct{ raft.LogStore }
+
+func (s sealing) StoreLog(e *raft.Log) error { return s.StoreLogs(sealed([]*raft.Log{e})) }
+
 func openTrio(t *testing.T) *trio {
 	t.Helper()
 	c := &trio{}
@@ -34,7 +39,7 @@ func openTrio(t *testing.T) *trio {
 		cfg := quiet("")
 		cfg.NodeID, cfg.Transport, cfg.Disk = fmt.Sprintf("n%d", i+1), c.wires[i], inMemory()
 		conf := must(cfg.withDefaults())
-		if err := raft.BootstrapCluster(conf.raftConfig(), cfg.Disk.Log, cfg.Disk.Stable, cfg.Disk.Snapshots, c.wires[i], members); err != nil {
+		if err := raft.BootstrapCluster(conf.raftConfig(), sealing{cfg.Disk.Log}, cfg.Disk.Stable, cfg.Disk.Snapshots, c.wires[i], members); err != nil {
 			t.Fatal(err)
 		}
 		wg.Go(func() { c.nodes[i] = open(t, cfg) })

@@ -41,6 +41,7 @@ type Node struct {
 
 	ready     chan struct{} // closed once the node has caught up after its start
 	readyOnce sync.Once
+	unfounded chan error // capacity 1; why a new cluster could not be founded
 
 	failed   chan struct{} // closed when err is set
 	failOnce sync.Once
@@ -51,8 +52,8 @@ type Node struct {
 func (n *Node) Store() *store.Store { return n.store }
 
 // Failed is closed when the node cannot go on: its disk hangs or has failed.
-// The process must then end, for a write that was given up may still land; Err
-// says why.
+// The process must then end at once, without Close, for a write that was given
+// up may still land; Err says why.
 func (n *Node) Failed() <-chan struct{} { return n.failed }
 
 // Err returns why the node failed, nil while it has not.
@@ -103,7 +104,7 @@ func newNode(cfg Config, d *disk) *Node {
 		log:   cfg.Logger.With("node", cfg.NodeID),
 		reads: readIndex{wake: make(chan struct{}, 1)},
 		stop:  make(chan struct{}), settled: make(chan struct{}), closed: make(chan struct{}),
-		ready: make(chan struct{}), failed: make(chan struct{}),
+		ready: make(chan struct{}), unfounded: make(chan error, 1), failed: make(chan struct{}),
 	}
 	n.applied = &applied{store: n.store}
 	inner := d.log
@@ -114,14 +115,15 @@ func newNode(cfg Config, d *disk) *Node {
 		LogStore: inner, guard: guard{cfg.WriteDeadline, n.fail},
 		onFull: make(chan struct{}, 1), fullAt: cfg.SnapshotBytes,
 	}
-	d.snaps.log = n.logs
+	d.snaps.log, d.snaps.stop = n.logs, n.stop
 	return n
 }
 
 // start reads what is on disk, and sets raft and the node's goroutines going.
 func (n *Node) start() error {
 	stable := stableStore{n.disk.stable, n.logs.guard}
-	if err := scan(n.logs, stable, n.disk.snaps, n.disk.logName()); err != nil {
+	s := &scanner{log: n.logs, stable: stable, nodeID: n.cfg.NodeID, file: n.disk.logName()}
+	if err := s.scan(n.disk.snaps); err != nil {
 		return err
 	}
 	var err error
@@ -159,6 +161,9 @@ func (n *Node) startRaft(stable raft.StableStore) (err error) {
 		}
 	}()
 	conf := n.cfg.raftConfig()
+	if err := n.unfound(stable); err != nil {
+		return fmt.Errorf("read raft state: %w", err)
+	}
 	has, err := raft.HasExistingState(n.logs, stable, snaps)
 	if err != nil {
 		return fmt.Errorf("read raft state: %w", err)
@@ -180,6 +185,23 @@ func (n *Node) startRaft(stable raft.StableStore) (err error) {
 	return nil
 }
 
+// unfound takes back the first half of founding a cluster, the term, when the
+// process ended before the second, the configuration.
+func (n *Node) unfound(stable raft.StableStore) error {
+	term, err := stable.GetUint64([]byte("CurrentTerm"))
+	if err != nil || term != 1 {
+		return nil // raft reads it again
+	}
+	last, err := n.logs.LastIndex()
+	if err != nil || last > 0 {
+		return err
+	}
+	if covered, err := n.disk.snaps.newest(); err != nil || covered > 0 {
+		return err
+	}
+	return stable.SetUint64([]byte("CurrentTerm"), 0)
+}
+
 // isSoleVoter reports whether this node is the only one that votes.
 func (n *Node) isSoleVoter() bool {
 	v := n.voters()
@@ -188,18 +210,37 @@ func (n *Node) isSoleVoter() bool {
 
 // awaitReady returns once the node is ready, and has noted its cluster.
 func (n *Node) awaitReady(ctx context.Context) error {
-	select {
-	case <-n.ready:
-	case <-n.failed:
-		return failedBy(n.Err())
-	case <-ctx.Done():
-		return fmt.Errorf("wait for a leader: %w", context.Cause(ctx))
+	if err := n.awaitLeader(ctx); err != nil {
+		return err
 	}
 	if n.disk.dir == nil {
 		return nil
 	}
 	id, _ := n.store.Cluster()
 	return n.disk.dir.joinCluster(id)
+}
+
+// awaitLeader says every few seconds that it still waits.
+func (n *Node) awaitLeader(ctx context.Context) error {
+	start := time.Now()
+	tick := time.NewTicker(waitNotice)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.ready:
+			return nil
+		case err := <-n.unfounded:
+			return err
+		case <-n.failed:
+			return failedBy(n.Err())
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a leader: %w", context.Cause(ctx))
+		case <-tick.C:
+			leader, _ := n.raft.LeaderWithID()
+			n.log.Warn("still waiting to catch up with a leader", "since", time.Since(start).Round(time.Second),
+				"state", n.raft.State(), "leader", leader, "voters", n.voters())
+		}
+	}
 }
 
 // admitWrites refuses writes while the disk is almost full, so that it never
@@ -230,7 +271,8 @@ func (n *Node) freeDisk() (int64, error) {
 
 // Close ends the node: it stops proposing, lets what is in flight finish,
 // hands leadership over if there is somebody to take it, and closes the files.
-// A node whose disk hangs is given up after a few seconds. Idempotent.
+// A snapshot being written is abandoned. A node whose disk hangs is given up
+// after a few seconds, or 30 in the midst of a snapshot. Idempotent.
 func (n *Node) Close() error {
 	n.closeOnce.Do(func() { n.closeErr = n.close() })
 	return n.closeErr
@@ -245,11 +287,11 @@ func (n *Node) close() error {
 	close(n.stop)
 	// Raft answers nothing once it is shut down, not even with an error; so
 	// everything that waits for it ends first.
-	quiet := within(closeTimeout, func() {
+	quiet := n.patiently(func() {
 		n.loops.Wait()
 		<-n.settled
 	})
-	down := quiet && within(closeTimeout, func() { n.raft.Shutdown().Error() })
+	down := quiet && n.patiently(func() { n.raft.Shutdown().Error() })
 	close(n.closed)
 	if !down {
 		return fmt.Errorf("close node: %w", errors.Join(errors.New("the disk or the cluster did not answer in time"), n.Err()))
@@ -258,6 +300,16 @@ func (n *Node) close() error {
 		return fmt.Errorf("close node: %w", err)
 	}
 	return nil
+}
+
+// patiently is within closeTimeout, or longer while a sound disk takes a snapshot:
+// the part of it that is written already may have to reach the platter.
+func (n *Node) patiently(f func()) bool {
+	d := closeTimeout
+	if n.disk.snaps.busy() && n.Err() == nil {
+		d = snapshotTimeout
+	}
+	return within(d, f)
 }
 
 // voters returns who votes, by the latest configuration.

@@ -1,14 +1,19 @@
 package cluster
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/raft"
 
 	"github.com/pemba-authz/pemba/store"
 )
@@ -122,6 +127,42 @@ func TestSnapshot_TwoStoresOnOneLogAgree(t *testing.T) {
 	if diff := cmp.Diff(stateOf(t, n), state{rev, sum}); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestOpen_FullDiskRefusesToFound(t *testing.T) {
+	cfg := quiet(t.TempDir())
+	cfg.FreeDisk = func() (int64, error) { return 12 << 20, nil }
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err := Open(ctx, cfg)
+	if !errors.Is(err, ErrDiskFull) || !strings.Contains(err.Error(), "found the cluster") {
+		t.Errorf("got %v", err)
+	}
+	cfg.FreeDisk = nil // once there is room, the same dir is founded
+	propose(t, open(t, cfg), write(1))
+}
+
+// One of three cannot be ready; it says so until the caller leaves.
+func TestOpen_WarnsWhileItWaitsForALeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, log := quiet(""), &bytes.Buffer{}
+		cfg.Disk, cfg.Logger = inMemory(), slog.New(slog.NewTextHandler(log, nil))
+		_, cfg.Transport = raft.NewInmemTransport("n1")
+		members := raft.Configuration{Servers: []raft.Server{{ID: "n1", Address: "n1"}, {ID: "n2", Address: "n2"}}}
+		conf := must(cfg.withDefaults())
+		err := raft.BootstrapCluster(conf.raftConfig(), sealing{cfg.Disk.Log}, cfg.Disk.Stable, cfg.Disk.Snapshots, cfg.Transport, members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 16*time.Second)
+		defer cancel()
+		if _, err := Open(ctx, cfg); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		if n := strings.Count(log.String(), "still waiting"); n != 3 {
+			t.Errorf("%d warnings in 16 s:\n%s", n, log)
+		}
+	})
 }
 
 func TestOpen_LockedDirRefused(t *testing.T) {

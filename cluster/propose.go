@@ -206,7 +206,7 @@ func (q *proposer) submit(group []*proposal) {
 	}
 	data := store.JoinEntry(commands)
 	// BatchApplyCh buffers more than maxInFlight, so that this does not block.
-	q.flight <- &flight{group, q.raft.ApplyLog(raft.Log{Data: data, Extensions: sumOf(data)}, 0)}
+	q.flight <- &flight{group, q.raft.ApplyLog(raft.Log{Data: data, Extensions: sumOf(raft.LogCommand, data)}, 0)}
 }
 
 // settle hands out the outcomes of the entries until flight is closed and

@@ -42,6 +42,11 @@ func (l *raftLogger) Log(level hclog.Level, msg string, args ...any) {
 			to = slog.LevelDebug
 		}
 	}
+	for _, a := range args { // raft keeps the text of an error only
+		if err, ok := a.(error); ok && strings.Contains(err.Error(), errAbandoned.Error()) {
+			to = slog.LevelDebug
+		}
+	}
 	if !l.to.Enabled(context.Background(), to) {
 		return
 	}

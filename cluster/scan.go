@@ -3,69 +3,102 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/raft"
 )
 
-// scan reads the whole log once, before raft does: it verifies every entry and
-// counts them in l. What raft would panic on, or silently skip, is a
-// CorruptError here.
-func scan(l *logStore, stable raft.StableStore, snaps *snapshotStore, name string) (err error) {
+// scanner reads the whole log once, before raft does: it verifies every entry
+// and counts them in log. What raft would panic on, silently skip or wait on
+// for ever, is a CorruptError here.
+type scanner struct {
+	log    *logStore
+	stable raft.StableStore
+	nodeID string
+	file   string // what errors call the log
+
+	snap    raft.SnapshotMeta  // the newest; zero = none
+	members raft.Configuration // the latest
+	term    uint64             // the highest of log and snapshot
+}
+
+func (s *scanner) scan(snaps *snapshotStore) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
 		}
 		if err != nil && !errors.As(err, new(*CorruptError)) {
-			err = &CorruptError{name, err, corruptFix}
+			err = &CorruptError{s.file, err, corruptFix}
 		}
 	}()
-	covered, err := snaps.newest()
+	if s.snap, err = snaps.newestMeta(); err != nil {
+		return err
+	}
+	s.members, s.term = s.snap.Configuration, s.snap.Term
+	first, err := s.log.FirstIndex()
 	if err != nil {
 		return err
 	}
-	first, err := l.FirstIndex()
+	last, err := s.log.LastIndex()
 	if err != nil {
 		return err
 	}
-	last, err := l.LastIndex()
-	if err != nil || last == 0 {
-		return err
+	if last == 0 && s.snap.Index == 0 {
+		return nil
 	}
-	if last > covered && first > covered+1 {
-		return fmt.Errorf("entries %d to %d are in neither the log nor a snapshot", covered+1, first-1)
+	if last > s.snap.Index && first > s.snap.Index+1 {
+		return fmt.Errorf("entries %d to %d are in neither the log nor a snapshot", s.snap.Index+1, first-1)
 	}
-	term, err := scanEntries(l, first, last, covered)
-	if err != nil {
-		return err
+	if last > 0 {
+		if err := s.entries(first, last); err != nil {
+			return err
+		}
 	}
-	current, err := stable.GetUint64([]byte("CurrentTerm"))
-	if err != nil || current < term {
-		return fmt.Errorf("the current term %d is older than the log's %d (%v)", current, term, err)
-	}
-	return nil
+	return s.checkMember()
 }
 
-// scanEntries checks and counts first..last; those that a snapshot covers may
-// be absent. It returns the last entry's term.
-func scanEntries(l *logStore, first, last, covered uint64) (term uint64, err error) {
+// entries checks and counts first..last; those that the snapshot covers may be
+// absent.
+func (s *scanner) entries(first, last uint64) error {
+	var term uint64
 	for i := first; i <= last; i++ {
 		var e raft.Log
-		err := l.GetLog(i, &e)
-		if errors.Is(err, raft.ErrLogNotFound) && i <= covered {
+		err := s.log.GetLog(i, &e)
+		if errors.Is(err, raft.ErrLogNotFound) && i <= s.snap.Index {
 			continue
 		}
 		if err == nil {
 			err = checkEntry(&e, i, term)
 		}
 		if err != nil {
-			return 0, fmt.Errorf("entry %d: %w", i, err)
+			return fmt.Errorf("entry %d: %w", i, err)
 		}
 		term = e.Term
-		if i > covered {
-			l.count(&e)
+		if i <= s.snap.Index {
+			continue
+		}
+		s.log.count(&e)
+		if e.Type == raft.LogConfiguration {
+			s.members = raft.DecodeConfiguration(e.Data) // panics on garbage
 		}
 	}
-	return term, nil
+	s.term = max(s.term, term)
+	return nil
+}
+
+// checkMember checks that raft can go on from here: the term is not behind
+// what was written in it, and the node is a member, or it would wait for a
+// leader for ever.
+func (s *scanner) checkMember() error {
+	current, err := s.stable.GetUint64([]byte("CurrentTerm"))
+	if err != nil || current < s.term {
+		return fmt.Errorf("the current term %d is older than the data's %d (%v)", current, s.term, err)
+	}
+	isSelf := func(m raft.Server) bool { return m.ID == raft.ServerID(s.nodeID) }
+	if !slices.ContainsFunc(s.members.Servers, isSelf) {
+		return fmt.Errorf("node %q is not a member of the cluster, by the latest configuration in log and snapshot", s.nodeID)
+	}
+	return nil
 }
 
 func checkEntry(e *raft.Log, index, lastTerm uint64) error {
@@ -74,12 +107,15 @@ func checkEntry(e *raft.Log, index, lastTerm uint64) error {
 		return fmt.Errorf("it says that it is entry %d", e.Index)
 	case e.Term < lastTerm:
 		return fmt.Errorf("its term %d is older than its predecessor's", e.Term)
-	case e.Type == raft.LogCommand:
-		return checkSum(e)
-	case e.Type == raft.LogConfiguration:
-		raft.DecodeConfiguration(e.Data) // panics on garbage
-	case e.Type != raft.LogNoop && e.Type != raft.LogBarrier:
-		return fmt.Errorf("its type %v is not known", e.Type)
 	}
-	return nil
+	switch e.Type {
+	case raft.LogCommand, raft.LogConfiguration:
+		return checkSum(e)
+	case raft.LogNoop, raft.LogBarrier:
+		if len(e.Data) > 0 {
+			return fmt.Errorf("its type %v has no data, but it does", e.Type)
+		}
+		return nil
+	}
+	return fmt.Errorf("its type %v is not known", e.Type)
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -21,9 +22,13 @@ import (
 // snapshot is the only one, and if it is damaged, that is the answer.
 type snapshotStore struct {
 	raft.SnapshotStore
-	dir string     // "" without files
-	log *logStore  // told when a snapshot is durable
-	mu  sync.Mutex // guards what follows
+	dir string    // "" without files
+	log *logStore // told when a snapshot is durable
+
+	stop  chan struct{} // closed by the node; nil = never
+	sinks atomic.Int32  // snapshots being written
+
+	mu sync.Mutex // guards what follows
 
 	marked  volume // of the log when the snapshot under way was captured
 	index   uint64 // of the snapshot opened last
@@ -136,11 +141,17 @@ func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
 
 // newest returns the index up to which the newest snapshot covers the log.
 func (s *snapshotStore) newest() (uint64, error) {
+	meta, err := s.newestMeta()
+	return meta.Index, err
+}
+
+// newestMeta describes the newest snapshot; its zero value = there is none.
+func (s *snapshotStore) newestMeta() (raft.SnapshotMeta, error) {
 	all, err := s.List()
 	if err != nil || len(all) == 0 {
-		return 0, err
+		return raft.SnapshotMeta{}, err
 	}
-	return all[0].Index, nil
+	return *all[0], nil
 }
 
 // Open verifies the checksum of the snapshot and opens it.
@@ -199,26 +210,63 @@ func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64,
 	if err != nil {
 		return nil, err
 	}
+	s.sinks.Add(1)
 	return &snapshotSink{SnapshotSink: sink, store: s}, nil
 }
 
-// snapshotSink is one snapshot being written.
+// busy reports whether a snapshot is being written.
+func (s *snapshotStore) busy() bool { return s.sinks.Load() > 0 }
+
+// snapshotSink is one snapshot being written. Raft uses it from one goroutine
+// and ends it with Close or Cancel.
 type snapshotSink struct {
 	raft.SnapshotSink
 	store *snapshotStore
 	done  bool
 }
 
-// Close makes the snapshot durable; raft then deletes the log it covers.
-func (k *snapshotSink) Close() error {
+// Write refuses to go on once the node stops: raft then removes the snapshot,
+// and Close need not wait for the rest of it.
+func (k *snapshotSink) Write(p []byte) (int, error) {
+	select {
+	case <-k.store.stop:
+		return 0, errAbandoned
+	default:
+		return k.SnapshotSink.Write(p)
+	}
+}
+
+// errAbandoned ends a snapshot that is being written when the node stops.
+var errAbandoned = errors.New("the node stops; its log has what the snapshot would")
+
+// end reports whether it is the first of Close and Cancel; later ones do nothing.
+func (k *snapshotSink) end() bool {
 	if k.done {
-		return nil
+		return false
 	}
 	k.done = true
+	return true
+}
+
+// Cancel removes the snapshot.
+func (k *snapshotSink) Cancel() error {
+	if !k.end() {
+		return nil
+	}
+	defer k.store.sinks.Add(-1)
+	return k.SnapshotSink.Cancel()
+}
+
+// Close makes the snapshot durable; raft then deletes the log it covers.
+func (k *snapshotSink) Close() error {
+	if !k.end() {
+		return nil
+	}
+	s := k.store
+	defer s.sinks.Add(-1)
 	if err := k.SnapshotSink.Close(); err != nil {
 		return err
 	}
-	s := k.store
 	if s.dir != "" {
 		if err := seal(filepath.Join(s.dir, k.ID())); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -22,7 +23,7 @@ type serveOptions struct {
 	cacheSize byteSize
 	horizon   time.Duration
 	drain     time.Duration
-	logLevel  slog.LevelVar
+	logLevel  logLevel
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -47,7 +48,7 @@ second one stops it at once. It refuses to start on data that it cannot trust.`,
 	f.Var(&o.cacheSize, "cache-size", "memory for the cache of decisions; 0 = no cache")
 	f.DurationVar(&o.horizon, "horizon", time.Hour, "how far back views stay readable")
 	f.DurationVar(&o.drain, "shutdown-timeout", 10*time.Second, "how long requests may take to finish when the node stops")
-	f.TextVar(&o.logLevel, "log-level", &o.logLevel, "least `LEVEL` to log: debug, info, warn or error")
+	f.Var(&o.logLevel, "log-level", "least `LEVEL` to log: debug, info, warn or error")
 	fromEnv(cmd, "data-dir", "grpc-addr", "insecure", "node-id", "cache-size", "horizon", "shutdown-timeout", "log-level")
 	return cmd
 }
@@ -64,6 +65,9 @@ func (o *serveOptions) validate() error {
 	if o.horizon <= 0 {
 		return fmt.Errorf("--horizon %s: it must be positive, as 1h", o.horizon)
 	}
+	if o.drain < 0 {
+		return fmt.Errorf("--shutdown-timeout %s: it must not be negative; 0 cuts requests at once", o.drain)
+	}
 	return nil
 }
 
@@ -75,6 +79,27 @@ func isLoopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// logLevel is the flag of a slog.Level; its zero value is info.
+type logLevel slog.Level
+
+var logLevels = map[string]logLevel{
+	"debug": logLevel(slog.LevelDebug), "info": logLevel(slog.LevelInfo),
+	"warn": logLevel(slog.LevelWarn), "error": logLevel(slog.LevelError),
+}
+
+func (l logLevel) Level() slog.Level { return slog.Level(l) }
+func (l logLevel) String() string    { return strings.ToLower(l.Level().String()) }
+func (l logLevel) Type() string      { return "LEVEL" }
+
+func (l *logLevel) Set(s string) error {
+	level, ok := logLevels[strings.ToLower(s)]
+	if !ok {
+		return errors.New("it is one of debug, info, warn and error")
+	}
+	*l = level
+	return nil
 }
 
 // byteSize is a flag such as 64MiB, 1GB or 4096.
