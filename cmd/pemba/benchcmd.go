@@ -62,7 +62,7 @@ in a temporary directory, loads it, and stops it afterwards.`,
 	f.IntSliceVar(&o.callers, "callers", []int{64}, "numbers of concurrent callers, each measured by itself")
 	f.DurationVar(&o.duration, "duration", 2*time.Second, "length of one run")
 	f.IntVar(&o.rounds, "rounds", 5, "runs of each, with --mode both")
-	f.IntVar(&o.connections, "connections", 4, "connections that the callers share")
+	f.IntVar(&o.connections, "connections", 1, "connections that the callers share; one is what a gRPC client has by itself")
 	f.IntVar(&o.tuples, "tuples", 100_000, "size of the population")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the population")
 	f.Uint64Var(&o.order, "order", 0, "seed of the order of the questions; 0 = another one each time, so that no run repeats the last one's")
