@@ -465,6 +465,21 @@ func TestGraphs_AreBoundedAndFoundAgain(t *testing.T) {
 	}
 }
 
+// TestWrite_IsBoundToTheSchemaItWasValidatedAgainst lets the schema change
+// between validation and proposal.
+func TestWrite_IsBoundToTheSchemaItWasValidatedAgainst(t *testing.T) {
+	w := newWorld(t)
+	c, err := w.writeCommand(t.Context(), DefaultTenant, ann, WriteRequest{Updates: updates(t, Touch, "doc:a#viewer@user:*")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.schema(strings.Replace(docs, "user:* |", "", 1))
+	out, err := w.node.Propose(t.Context(), c)
+	if err != nil || out.Code != store.CodeSchemaChanged {
+		t.Fatalf("%v %v", out, err)
+	}
+}
+
 func TestRead_SelectsLiveTuplesOfOneView(t *testing.T) {
 	w := newWorld(t)
 	past := tuple.FormatTime(time.Now().Add(-time.Hour).UnixNano())

@@ -46,9 +46,6 @@ func NewPopulation(n int, seed uint64) (*Population, error) {
 	return p, nil
 }
 
-// Size is the number of tuples.
-func (p *Population) Size() int { return p.size }
-
 // Tuples generates the tuples, all keys distinct, in a fixed order.
 func (p *Population) Tuples() iter.Seq[tuple.Tuple] {
 	return func(yield func(tuple.Tuple) bool) {

@@ -234,6 +234,22 @@ func TestApply_SchemaRevisionOfADeletedSchemaIsStale(t *testing.T) {
 	}
 }
 
+// The server proposes a write again when the schema has changed meanwhile; its
+// request id must not be used up by the first try.
+func TestApply_SchemaChangedIsNotKeptUnderTheRequestID(t *testing.T) {
+	s := ready(t)
+	apply(t, s, 2, Command{Kind: KindWrite, Tenant: "default", Records: []RecordUpdate{{Key: SchemaRecord, Value: []byte("one")}}})
+	c := write(t, OpCreate, "doc:a#viewer@user:x")
+	c.RequestID, c.SchemaRevision = uuid7(c.Time, 1), 1
+	if outs := apply(t, s, 3, c); outs[0].Code != CodeSchemaChanged {
+		t.Fatal(outs[0])
+	}
+	c.SchemaRevision = 2
+	if outs := apply(t, s, 4, c); outs[0].Code != OK || outs[0].Replayed {
+		t.Fatal(outs[0])
+	}
+}
+
 func TestKept_FindsTheOutcomeOfTheSameBody(t *testing.T) {
 	s := ready(t)
 	c := write(t, OpCreate, "doc:a#viewer@user:x")

@@ -45,6 +45,7 @@ func TestParseTuple_NamesWhatIsWrong(t *testing.T) {
 		"doc:a#viewer@user":                        "a subject is written",
 		"doc:a#viewer@user:":                       `subject.id "":`,
 		"doc:a#viewer@user:x#":                     "a relation follows '#'",
+		"doc:a#viewer@user:*#...":                  "a wildcard subject has no relation",
 		"doc:a#viewer@user:*#member":               "a wildcard subject has no relation",
 		"doc:a#viewer@user:x[]":                    "after the subject come",
 		"doc:a#viewer@user:x[ip":                   "after the subject come",
