@@ -134,6 +134,13 @@ func syncDir(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// newSecret returns what the nodes of a new cluster authenticate with.
+func newSecret() []byte {
+	b := make([]byte, 32)
+	rand.Read(b) // never fails
+	return b
+}
+
 // newUUID returns a random (version 4) UUID.
 func newUUID() string {
 	var b [16]byte

@@ -63,7 +63,7 @@ func (n *Node) takeOffice(t *tenure) {
 // found proposes the first command of a new cluster.
 func (n *Node) found() error {
 	out, err := n.Propose(context.Background(), store.Command{
-		Kind: store.KindInit, ClusterID: newUUID(), Tenant: DefaultTenant, Actor: "pemba",
+		Kind: store.KindInit, ClusterID: newUUID(), ClusterSecret: newSecret(), Tenant: DefaultTenant, Actor: "pemba",
 	})
 	if err != nil {
 		return fmt.Errorf("propose init: %w", err)

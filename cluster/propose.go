@@ -74,23 +74,45 @@ func newProposer(r *raft.Raft, limit int, admit func() error, stop chan struct{}
 // says why (ErrNotLeader, ErrOverloaded, ErrTooLarge, ErrDiskFull, ErrFailed,
 // ErrClosed, the context's error). An Outcome that is a refusal is no error.
 func (n *Node) Propose(ctx context.Context, c store.Command) (store.Outcome, error) {
+	p, err := n.Submit(ctx, c)
+	if err != nil {
+		return store.Outcome{}, err
+	}
+	return p.Wait(ctx)
+}
+
+// Pending is a command on its way.
+type Pending struct {
+	node     *Node
+	proposal *proposal
+}
+
+// Submit is Propose without the wait. Commands that one goroutine submits take
+// effect in the order of its calls, if they do. An error is ErrNotProposed and
+// says why.
+func (n *Node) Submit(ctx context.Context, c store.Command) (Pending, error) {
 	c.Time = max(n.cfg.Now(), n.store.Time())
 	if err := c.Validate(); err != nil {
-		return store.Outcome{}, notProposed(fmt.Errorf("validate command: %w", err))
+		return Pending{}, notProposed(fmt.Errorf("validate command: %w", err))
 	}
 	p := &proposal{data: c.Append(nil), done: make(chan struct{})}
 	if err := n.enqueue(ctx, p); err != nil {
-		return store.Outcome{}, notProposed(err)
+		return Pending{}, notProposed(err)
 	}
+	return Pending{n, p}, nil
+}
+
+// Wait returns what the command came to, as Propose does.
+func (p Pending) Wait(ctx context.Context) (store.Outcome, error) {
 	select {
-	case <-p.done:
-		return p.out, p.err
+	case <-p.proposal.done:
+		return p.proposal.out, p.proposal.err
 	case <-ctx.Done():
-		return p.leave(context.Cause(ctx))
-	case <-n.failed:
-		return p.leave(failedBy(n.Err()))
-	case <-n.closed:
-		return p.leave(ErrClosed)
+		return p.proposal.leave(context.Cause(ctx))
+	case <-p.node.failed:
+		return p.proposal.leave(failedBy(p.node.Err()))
+	case <-p.node.closed:
+		return p.proposal.leave(ErrClosed)
 	}
 }
 

@@ -3,7 +3,6 @@ package store
 import (
 	"crypto/sha256"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/pemba-authz/pemba/tuple"
@@ -46,7 +45,7 @@ func (a *applier) init(c *Command) Outcome {
 	if a.state.clusterID != "" {
 		return a.fail(CodeInvalid, 0, "the cluster "+a.state.clusterID+" exists")
 	}
-	a.state.clusterID, a.state.incarnation = c.ClusterID, 1
+	a.state.clusterID, a.state.secret, a.state.incarnation = c.ClusterID, c.ClusterSecret, 1
 	return a.createTenant(c.Tenant)
 }
 
@@ -67,11 +66,7 @@ func (a *applier) createTenant(name string) Outcome {
 	}
 	sp := &space{info: TenantInfo{name, a.rev}}
 	sp.gen.Store(newGeneration(a.store.syms, a.state.horizon))
-	a.state.tenants = maps.Clone(a.state.tenants)
-	if a.state.tenants == nil {
-		a.state.tenants = map[string]*space{}
-	}
-	a.state.tenants[name] = sp
+	a.state.tenants = a.state.tenants.with(sp)
 	return Outcome{Revision: a.rev}
 }
 
@@ -79,8 +74,7 @@ func (a *applier) deleteTenant(c *Command) Outcome {
 	if _, fail := a.tenant(c); fail != nil {
 		return *fail
 	}
-	a.state.tenants = maps.Clone(a.state.tenants)
-	delete(a.state.tenants, c.Tenant)
+	a.state.tenants = a.state.tenants.without(c.Tenant)
 	a.ended = append(a.ended, c.Tenant)
 	return Outcome{Revision: a.rev}
 }
@@ -92,7 +86,7 @@ func (a *applier) horizon(h uint64) Outcome {
 		return Outcome{Revision: a.rev}
 	}
 	a.state.horizon = h
-	for _, sp := range a.state.spaces() {
+	for sp := range a.state.tenants.all() {
 		sp.collect(h, &a.store.opts)
 	}
 	return Outcome{Revision: a.rev}
@@ -168,7 +162,7 @@ func (a *applier) change(g *generation, c *Command) Outcome {
 		return out
 	}
 	for i, e := range c.Empty {
-		if n := g.countShape(e); n > 0 {
+		if n := g.countClass(g.class(e)); n > 0 {
 			return a.fail(CodeShapeInUse, i, fmt.Sprintf("%d tuples %s", n, e))
 		}
 	}
@@ -236,17 +230,21 @@ func (g *generation) fact(ref uint32) *fact {
 
 // newestOf returns the newest version of the tuple with t's key, 0 if none.
 func (g *generation) newestOf(t tuple.Tuple) uint32 {
-	y := g.syms
-	if t.Subject.Relation != "" && y.Lookup(t.Subject.Relation) == 0 {
-		return 0 // an unknown relation must not look like none
-	}
-	sh := y.LookupShape(shapeOf(y.Lookup, t))
-	o := g.node(y.Lookup(t.Object.Type), t.Object.ID)
-	s := g.node(y.Lookup(t.Subject.Type), t.Subject.ID)
-	if sh == 0 || o == 0 || s == 0 {
+	o, sh, s := g.parts(t)
+	if o == 0 || sh == 0 || s == 0 {
 		return 0
 	}
 	return g.newest(o, sh, s)
+}
+
+// parts returns what t's key is made of; a part that is not known is 0.
+func (g *generation) parts(t tuple.Tuple) (object Node, shape ShapeID, subject Node) {
+	y := g.syms
+	if t.Subject.Relation != "" && y.Lookup(t.Subject.Relation) == 0 {
+		return 0, 0, 0 // an unknown relation must not look like none
+	}
+	return g.node(y.Lookup(t.Object.Type), t.Object.ID), y.LookupShape(shapeOf(y.Lookup, t)),
+		g.node(y.Lookup(t.Subject.Type), t.Subject.ID)
 }
 
 // version interns the parts of t.

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"sync"
 )
 
@@ -31,6 +32,7 @@ type changeLog struct {
 	mu      sync.RWMutex
 	chunks  [][]change // all full but the last
 	trimmed int        // leading changes of chunks[0] that are gone
+	floor   uint64     // changes at or below it are gone; all later ones are here
 	n       int        // changes listed
 }
 
@@ -49,6 +51,7 @@ func (l *changeLog) add(c change) {
 func (l *changeLog) trim(horizon uint64, gone func(change)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.floor = max(l.floor, horizon)
 	for len(l.chunks) > 0 {
 		c := l.chunks[0]
 		for ; l.trimmed < len(c) && c[l.trimmed].rev <= horizon; l.trimmed++ {
@@ -60,6 +63,36 @@ func (l *changeLog) trim(horizon uint64, gone func(change)) {
 		}
 		l.chunks, l.trimmed = l.chunks[1:], 0
 	}
+}
+
+// between returns changes later than after and not later than upto, oldest
+// first: whole revisions, and none beyond the one that brings them to most;
+// more says that there are others. It returns false if changes later than
+// after have been trimmed. The changes are the caller's.
+func (l *changeLog) between(after, upto uint64, most int) (out []change, more, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if after < l.floor {
+		return nil, false, false
+	}
+	k := sort.Search(len(l.chunks), func(k int) bool { c := l.chunks[k]; return c[len(c)-1].rev > after })
+	for ; k < len(l.chunks); k++ {
+		c := l.chunks[k] // nothing of it that is later than the floor is trimmed
+		i := 0
+		if len(out) == 0 {
+			i = sort.Search(len(c), func(i int) bool { return c[i].rev > after })
+		}
+		for _, e := range c[i:] {
+			if e.rev > upto {
+				return out, false, true
+			}
+			if len(out) >= most && e.rev != out[len(out)-1].rev {
+				return out, true, true
+			}
+			out = append(out, e)
+		}
+	}
+	return out, false, true
 }
 
 // above returns the changes later than rev, oldest first.

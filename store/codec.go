@@ -12,7 +12,7 @@ import (
 // Fields stand in a fixed order; strings and bytes are length-prefixed,
 // integers are uvarints (times are zigzag varints). A reader of an unknown
 // version or kind fails: an entry that cannot be decoded stops the node.
-const entryVersion = 1
+const entryVersion = 2
 
 // Entry is the content of one log entry. All its commands take effect at one
 // revision, in order.
@@ -84,6 +84,7 @@ func (c *Command) Append(dst []byte) []byte {
 		}
 	case KindInit:
 		dst = appendString(dst, c.ClusterID)
+		dst = appendString(dst, string(c.ClusterSecret))
 	case KindHorizon:
 		dst = binary.AppendUvarint(dst, c.Horizon)
 	case KindIncarnation:
@@ -120,7 +121,12 @@ func (p *Precondition) append(dst []byte) []byte {
 		p.Record, p.Object.Type, p.Object.ID, p.Relation} {
 		dst = appendString(dst, s)
 	}
-	return binary.AppendUvarint(dst, p.Since)
+	dst = binary.AppendUvarint(dst, p.Since)
+	if p.Kind == PreRecordEquals {
+		dst = append(dst, flag(p.Value != nil))
+		dst = appendString(dst, string(p.Value))
+	}
+	return dst
 }
 
 func (e *EmptyShape) append(dst []byte) []byte {
@@ -215,6 +221,9 @@ func (r *reader) bytes() []byte {
 	return b
 }
 
+// clone returns a length-prefixed part as bytes of its own, nil if it is empty.
+func (r *reader) clone() []byte { return append([]byte(nil), r.bytes()...) }
+
 func (r *reader) string() string { return string(r.bytes()) }
 
 // count reads the length of a list whose elements take at least size bytes.
@@ -237,7 +246,7 @@ func (r *reader) command() Command {
 	case KindWrite:
 		r.write(&c)
 	case KindInit:
-		c.ClusterID = r.string()
+		c.ClusterID, c.ClusterSecret = r.string(), r.clone()
 	case KindHorizon:
 		c.Horizon = r.uvarint()
 	case KindIncarnation:
@@ -277,6 +286,14 @@ func (r *reader) precondition() Precondition {
 		*s = r.string()
 	}
 	p.Since = r.uvarint()
+	if p.Kind == PreRecordEquals {
+		there := r.byte() != 0
+		if p.Value = r.clone(); there && p.Value == nil {
+			p.Value = []byte{}
+		} else if !there {
+			p.Value = nil
+		}
+	}
 	return p
 }
 
@@ -285,11 +302,7 @@ func (r *reader) update() Update {
 }
 
 func (r *reader) recordUpdate() RecordUpdate {
-	u := RecordUpdate{Key: r.string(), Delete: r.byte() == 1}
-	if v := r.bytes(); len(v) > 0 {
-		u.Value = append([]byte(nil), v...)
-	}
-	return u
+	return RecordUpdate{Key: r.string(), Delete: r.byte() == 1, Value: r.clone()}
 }
 
 func (r *reader) emptyShape() EmptyShape {

@@ -18,6 +18,8 @@ const (
 	MaxRecordKey     = 1_024 // bytes
 	MaxEntryCommands = 1_024
 	MaxTenantName    = 64
+	MinClusterSecret = 16 // bytes
+	MaxClusterSecret = 64
 )
 
 // SchemaRecord is the record that holds a tenant's schema: its source text.
@@ -27,8 +29,9 @@ const SchemaRecord = "schema"
 type Kind uint8
 
 const (
-	// KindInit names the cluster (ClusterID) and creates the first tenant
-	// (Tenant). It succeeds once in a cluster's life.
+	// KindInit names the cluster (ClusterID), gives it its secret
+	// (ClusterSecret) and creates the first tenant (Tenant). It succeeds once in
+	// a cluster's life.
 	KindInit Kind = iota + 1
 	// KindWrite changes tuples and records of one tenant, all or nothing.
 	KindWrite
@@ -67,6 +70,7 @@ type Command struct {
 	Empty          []EmptyShape // no live tuple may have one of these shapes
 
 	ClusterID      string // KindInit
+	ClusterSecret  []byte // KindInit: random bytes, see Store.Secret
 	Horizon        uint64 // KindHorizon
 	NewIncarnation uint64 // KindIncarnation
 }
@@ -107,6 +111,10 @@ const (
 	// PreRowUnchanged demands that no tuple of (Object, Relation) has changed
 	// after Since.
 	PreRowUnchanged
+	// PreRecordEquals demands that Record is there with exactly Value, or, if
+	// Value is nil, that it is not there. It looks at no revision, so it never
+	// fails for the horizon.
+	PreRecordEquals
 )
 
 // Precondition must hold when the command is applied, before its own changes.
@@ -117,6 +125,7 @@ type Precondition struct {
 	Object   tuple.Object
 	Relation string
 	Since    uint64 // a revision; must not lie below the horizon
+	Value    []byte // PreRecordEquals: nil = no record, empty = a record without bytes
 }
 
 // EmptyShape names tuples by class: a kind of object, a relation, a kind of
@@ -159,6 +168,9 @@ const maxTime = 1 << 62
 // Validate checks c's limits and parts, without a store. A proposer calls it.
 func (c *Command) Validate() error {
 	err := c.bounds()
+	if err == nil && c.Kind == KindInit && len(c.ClusterSecret) == 0 {
+		err = errNoSecret
+	}
 	for i := 0; err == nil && i < len(c.Updates); i++ {
 		if u := c.Updates[i]; u.Op != OpDelete {
 			err = inUpdate(i, u.Tuple.Validate())
@@ -201,6 +213,9 @@ func (c *Command) bounds() error {
 		if c.ClusterID == "" {
 			return errors.New("a cluster needs an id")
 		}
+		if err := validSecret(c.ClusterSecret); err != nil {
+			return err
+		}
 		return validTenant(c.Tenant)
 	case KindWrite:
 		if err := validTenant(c.Tenant); err != nil {
@@ -229,7 +244,7 @@ func (c *Command) writeBounds() error {
 		return fmt.Errorf("%d shapes to be empty in one write; at most %d", len(c.Empty), MaxEmptyShapes)
 	}
 	for i, p := range c.Preconditions {
-		if p.Kind < PreTuplesMatch || p.Kind > PreRowUnchanged {
+		if p.Kind < PreTuplesMatch || p.Kind > PreRecordEquals {
 			return fmt.Errorf("precondition %d: unknown kind %d", i, p.Kind)
 		}
 	}
@@ -244,6 +259,17 @@ func (c *Command) writeBounds() error {
 		seen[u.Tuple.Key()] = struct{}{}
 	}
 	return validRecords(c.Records)
+}
+
+var errNoSecret = fmt.Errorf("a cluster needs a secret of %d to %d bytes", MinClusterSecret, MaxClusterSecret)
+
+// validSecret lets none pass as well: Apply founds such a cluster, Validate
+// does not let one be proposed.
+func validSecret(b []byte) error {
+	if len(b) != 0 && (len(b) < MinClusterSecret || len(b) > MaxClusterSecret) {
+		return errNoSecret
+	}
+	return nil
 }
 
 // wideFilters counts the different filters that may have to read more than one
@@ -282,7 +308,7 @@ func (p Precondition) validate() error {
 	switch p.Kind {
 	case PreTuplesMatch, PreTuplesAbsent:
 		return p.Filter.Validate()
-	case PreRecordUnchanged:
+	case PreRecordUnchanged, PreRecordEquals:
 		return validRecordKey(p.Record)
 	case PreRowUnchanged:
 		if !tuple.ValidName(p.Relation) {

@@ -15,6 +15,13 @@ func FuzzDecodeEntry(f *testing.F) {
 		e := Entry{Commands: entry(src, rev)}
 		f.Add(e.Append(nil))
 	}
+	for _, value := range [][]byte{nil, {}, []byte("v")} {
+		e := Entry{Commands: []Command{
+			{Kind: KindInit, ClusterID: "c", ClusterSecret: secret, Tenant: "default"},
+			{Kind: KindWrite, Tenant: "default", Preconditions: []Precondition{{Kind: PreRecordEquals, Record: "1", Value: value}}},
+		}}
+		f.Add(e.Append(nil))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := DecodeEntry(data)
 		if err != nil {

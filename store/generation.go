@@ -200,24 +200,25 @@ func (g *generation) newest(object Node, shape ShapeID, subject Node) uint32 {
 	return 0
 }
 
-// find returns the version of a tuple that is visible at rev, nil if none is.
-func (g *generation) find(object Node, shape ShapeID, subject Node, rev uint64) *fact {
+// find returns the version of a tuple that is visible at rev, 0 and nil if none
+// is, and how many later versions it passed.
+func (g *generation) find(object Node, shape ShapeID, subject Node, rev uint64) (ref uint32, f *fact, later int) {
 	if !g.mayHave(object, shape, forward) || !g.mayHave(subject, shape, reverse) {
-		return nil
+		return 0, nil, 0
 	}
-	ref := g.newest(object, shape, subject)
-	for ref != 0 {
-		f := g.facts.at(ref)
-		if f.created <= rev {
-			// Older versions ended when this one began.
-			if f.visible(rev) {
-				return f
-			}
-			return nil
+	for ref = g.newest(object, shape, subject); ref != 0; ref = f.older {
+		f = g.facts.at(ref)
+		if f.created > rev {
+			later++
+			continue
 		}
-		ref = f.older
+		// Older versions ended when this one began.
+		if !f.visible(rev) {
+			break
+		}
+		return ref, f, later
 	}
-	return nil
+	return 0, nil, later
 }
 
 // mayHave reports whether a row may exist; false is certain.

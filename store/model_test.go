@@ -16,21 +16,35 @@ import (
 )
 
 // model is the obviously right store of one tenant: the whole content after
-// each revision, and when rows and records last changed.
+// each revision, when rows and records last changed, and all record writes.
 type model struct {
 	at      map[uint64]map[tuple.Key]tuple.Tuple
 	now     map[tuple.Key]tuple.Tuple
 	rows    map[string]uint64
-	records map[string]bool
-	changed map[string]uint64 // of records
+	records map[string][]recordWrite // oldest first
+}
+
+type recordWrite struct {
+	rev   uint64
+	value []byte // nil = deleted
 }
 
 func newModel() *model {
 	return &model{
 		at:  map[uint64]map[tuple.Key]tuple.Tuple{},
-		now: map[tuple.Key]tuple.Tuple{}, rows: map[string]uint64{},
-		records: map[string]bool{}, changed: map[string]uint64{},
+		now: map[tuple.Key]tuple.Tuple{}, rows: map[string]uint64{}, records: map[string][]recordWrite{},
 	}
+}
+
+// record returns the last write of key up to rev.
+func (m *model) record(key string, rev uint64) recordWrite {
+	var last recordWrite
+	for _, w := range m.records[key] {
+		if w.rev <= rev {
+			last = w
+		}
+	}
+	return last
 }
 
 // expect says how a write without a request id must end.
@@ -44,9 +58,10 @@ func (m *model) expect(c Command, horizon uint64, now int64) Code {
 		switch {
 		case p.Kind == PreTuplesMatch && !matches, p.Kind == PreTuplesAbsent && matches:
 			return CodePrecondition
-		case p.Kind >= PreRecordUnchanged && p.Since < horizon:
+		case (p.Kind == PreRecordUnchanged || p.Kind == PreRowUnchanged) && p.Since < horizon:
 			return CodeHorizon
-		case p.Kind == PreRecordUnchanged && m.changed[p.Record] > p.Since,
+		case p.Kind == PreRecordUnchanged && m.record(p.Record, now64).rev > p.Since,
+			p.Kind == PreRecordEquals && !equalRecord(m.record(p.Record, now64).value, p.Value),
 			p.Kind == PreRowUnchanged && m.rows[p.Object.String()+"#"+p.Relation] > p.Since:
 			return CodePrecondition
 		}
@@ -81,12 +96,20 @@ func (m *model) apply(rev uint64, c Command) {
 		}
 	}
 	for _, r := range c.Records {
-		if !r.Delete || m.records[r.Key] {
-			m.changed[r.Key] = rev
+		w := recordWrite{rev: rev}
+		if !r.Delete {
+			w.value = append([]byte{}, r.Value...)
 		}
-		m.records[r.Key] = !r.Delete
+		if w.value != nil || m.record(r.Key, rev).value != nil {
+			m.records[r.Key] = append(m.records[r.Key], w)
+		}
 	}
 }
+
+// now64 is a revision after all.
+const now64 = ^uint64(0)
+
+func equalRecord(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
 // source makes random commands over a small world, so that they collide.
 type source struct {
@@ -147,7 +170,7 @@ func (s *source) command(rev uint64) Command {
 		c.Preconditions = append(c.Preconditions, s.precondition(rev))
 	}
 	if s.r.IntN(4) == 0 {
-		c.Records = append(c.Records, RecordUpdate{Key: fmt.Sprint(s.r.IntN(3)), Value: []byte{byte(rev)}, Delete: s.r.IntN(3) == 0})
+		c.Records = append(c.Records, RecordUpdate{Key: s.record(), Value: s.value(), Delete: s.r.IntN(3) == 0})
 	}
 	if s.r.IntN(20) == 0 {
 		c.Empty = append(c.Empty, EmptyShape{Type: "doc", Relation: "viewer", SubjectType: "user", Wildcard: true, AnyCaveat: true})
@@ -171,8 +194,17 @@ func (s *source) precondition(rev uint64) Precondition {
 		}
 	}
 	since := rev - uint64(s.r.Int64N(int64(min(rev, 20))))
-	return Precondition{Kind: PreconditionKind(1 + s.r.IntN(4)), Filter: f, Record: "1", Object: t.Object, Relation: t.Relation, Since: since}
+	p := Precondition{Kind: PreconditionKind(1 + s.r.IntN(5)), Filter: f, Record: s.record(), Object: t.Object, Relation: t.Relation, Since: since}
+	if p.Kind == PreRecordEquals && s.r.IntN(2) == 0 {
+		p.Value = append([]byte{}, s.value()...)
+	}
+	return p
 }
+
+func (s *source) record() string { return []string{SchemaRecord, "1", "2"}[s.r.IntN(3)] }
+
+// value returns one of few, so that records often are what they were.
+func (s *source) value() []byte { return [][]byte{nil, []byte("x"), []byte("y")}[s.r.IntN(3)] }
 
 // uuid7 makes a request id with the given creation time.
 func uuid7(ns int64, n uint64) string {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/pemba-authz/pemba/tuple"
@@ -30,12 +31,30 @@ func (a *applier) preconditions(g *generation, ps []Precondition) Outcome {
 			if changed := g.lastChange(p); changed > p.Since {
 				broken = fmt.Sprintf("changed at revision %d", changed)
 			}
+		case PreRecordEquals:
+			broken = a.unlike(g, p)
 		}
 		if broken != "" {
 			return a.fail(CodePrecondition, i, broken)
 		}
 	}
 	return Outcome{}
+}
+
+// unlike says how the record that p names differs from p's value, "" if it
+// does not. It must not quote either: records may hold secrets.
+func (a *applier) unlike(g *generation, p *Precondition) string {
+	switch r := g.records.at(p.Record, a.rev); {
+	case r == nil && p.Value == nil:
+		return ""
+	case r == nil:
+		return "there is no such record"
+	case p.Value == nil:
+		return fmt.Sprintf("the record is there since revision %d", r.created)
+	case !bytes.Equal(r.value, p.Value):
+		return fmt.Sprintf("the record has another value since revision %d", r.created)
+	}
+	return ""
 }
 
 // lastChange returns when the record or row that p names last changed, 0 if
@@ -174,24 +193,36 @@ func (a *applier) shapeHasLive(g *generation, id ShapeID) bool {
 	return false
 }
 
-// countShape returns the number of live tuples of a class, expired ones
-// included: they are stored, and a schema must still know them.
-func (g *generation) countShape(e EmptyShape) int64 {
+// class is an EmptyShape by its ids.
+type class struct {
+	EmptyShape
+	shape  ShapeID // 0 = no tuple has ever had it
+	caveat Sym
+}
+
+func (g *generation) class(e EmptyShape) class {
 	y := g.syms
-	if e.SubjectRelation != "" && y.Lookup(e.SubjectRelation) == 0 || e.Caveat != "" && y.Lookup(e.Caveat) == 0 {
-		return 0
+	if e.SubjectRelation != "" && y.Lookup(e.SubjectRelation) == 0 || !e.AnyCaveat && e.Caveat != "" && y.Lookup(e.Caveat) == 0 {
+		return class{} // an unknown name must not look like none
 	}
 	sh := Shape{y.Lookup(e.Type), y.Lookup(e.Relation), y.Lookup(e.SubjectType), y.Lookup(e.SubjectRelation)}
 	if e.Wildcard {
 		sh.SubjectRelation = SymWildcard
 	}
-	id := y.LookupShape(sh)
-	caveat := y.Lookup(e.Caveat)
+	return class{e, y.LookupShape(sh), y.Lookup(e.Caveat)}
+}
+
+func (c *class) has(t ShapeTraits) bool {
+	return t.Shape == c.shape && (c.AnyCaveat || t.Caveat == c.caveat) && (c.AnyExpiring || t.Expiring == c.Expiring)
+}
+
+// countClass returns the number of live tuples of a class, expired ones
+// included: they are stored, and a schema must still know them.
+func (g *generation) countClass(c class) int64 {
 	n := int64(0)
-	for i := uint32(1); id != 0 && i <= g.counts.len(); i++ {
-		c := g.counts.at(i)
-		if c.traits.Shape == id && (e.AnyCaveat || c.traits.Caveat == caveat) && (e.AnyExpiring || c.traits.Expiring == e.Expiring) {
-			n += c.live.Load()
+	for i := uint32(1); c.shape != 0 && i <= g.counts.len(); i++ {
+		if t := g.counts.at(i); c.has(t.traits) {
+			n += t.live.Load()
 		}
 	}
 	return n

@@ -64,6 +64,29 @@ func (r *records) at(key string, rev uint64) *recordVersion {
 	return nil
 }
 
+// written returns the revisions up to rev that wrote key, newest first, and no
+// more than one that does not lie above the horizon. A revision that wrote and
+// deleted it counts by what it did last.
+func (r *records) written(key string, horizon, rev uint64) []uint64 {
+	var out []uint64
+	later := uint64(0)
+	for ref := r.newest(key); ref != 0; {
+		v := r.versions.at(ref)
+		ref = v.older
+		if v.created > rev || v.created == later {
+			continue
+		}
+		later = v.created
+		if !v.gone {
+			out = append(out, v.created)
+		}
+		if v.created <= horizon {
+			break
+		}
+	}
+	return out
+}
+
 // changed returns the revision of the newest version of key, 0 if none is known.
 func (r *records) changed(key string) uint64 {
 	if ref := r.newest(key); ref != 0 {

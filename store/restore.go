@@ -32,7 +32,7 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 // taken before go on showing the old state. The new state is built beside the
 // old one, so both are in memory for a while.
 func (s *Store) Restore(r io.Reader) error {
-	l := loader{syms: s.syms, state: state{tenants: map[string]*space{}}}
+	l := loader{syms: s.syms}
 	if err := l.load(r); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
@@ -225,11 +225,14 @@ func (l *loader) take(s *section) error {
 func (l *loader) takeMeta(r *reader) error {
 	l.meta = true
 	l.state.revision, l.state.horizon, l.state.time = r.uvarint(), r.uvarint(), r.varint()
-	l.state.clusterID, l.state.incarnation = r.string(), r.uvarint()
+	l.state.clusterID, l.state.secret, l.state.incarnation = r.string(), r.clone(), r.uvarint()
 	l.requests.floor = r.varint()
 	l.want = r.uvarint()
 	if r.err == nil && l.state.horizon > l.state.revision {
 		return errors.New("the horizon lies above the revision")
+	}
+	if err := validSecret(l.state.secret); r.err == nil && err != nil {
+		return err
 	}
 	return r.end()
 }
@@ -249,7 +252,7 @@ func (l *loader) takeTenant(r *reader) error {
 	if l.state.space(name) != nil {
 		return fmt.Errorf("tenant %q comes twice", name)
 	}
-	l.state.tenants[name] = sp
+	l.state.tenants = l.state.tenants.with(sp)
 	l.got++
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 // within a tenant (versions of a tuple come oldest first). The last section
 // counts them all.
 const (
-	snapshotMagic = "pemba snapshot 1\n"
+	snapshotMagic = "pemba snapshot 2\n"
 
 	frameBytes      = 13
 	maxSectionBytes = 64 << 20
@@ -99,6 +99,7 @@ func (c *Capture) meta() []byte {
 	b = binary.AppendUvarint(b, c.state.horizon)
 	b = binary.AppendVarint(b, c.state.time)
 	b = appendString(b, c.state.clusterID)
+	b = appendString(b, string(c.state.secret))
 	b = binary.AppendUvarint(b, c.state.incarnation)
 	b = binary.AppendVarint(b, c.floor)
 	return binary.AppendUvarint(b, uint64(len(c.spaces)))

@@ -6,10 +6,7 @@ package store
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -42,8 +39,9 @@ type state struct {
 	horizon     uint64
 	time        int64 // newest applied command's time; never runs backwards
 	clusterID   string
+	secret      []byte // never changes once there
 	incarnation uint64
-	tenants     map[string]*space // copied when a tenant comes or goes
+	tenants     tenantMap
 }
 
 // space is one tenant.
@@ -86,6 +84,12 @@ func (s *Store) Cluster() (id string, incarnation uint64) {
 	return st.clusterID, st.incarnation
 }
 
+// Secret returns the random bytes that the cluster was founded with, the same
+// on every node and for the cluster's life, so that any node can authenticate
+// what another has handed out. It is shared: read only. It is nil before Init,
+// and in a store whose Init had none; nothing can be authenticated then.
+func (s *Store) Secret() []byte { return s.state.Load().secret }
+
 // Tenant returns what is known of the tenant called name.
 func (s *Store) Tenant(name string) (TenantInfo, bool) {
 	if sp := s.state.Load().space(name); sp != nil {
@@ -104,12 +108,10 @@ func (s *Store) Tenants() []TenantInfo {
 	return out
 }
 
-func (st *state) space(name string) *space { return st.tenants[name] }
+func (st *state) space(name string) *space { return st.tenants.get(name) }
 
 // spaces lists the tenants in the order of their names.
-func (st *state) spaces() []*space {
-	return slices.SortedFunc(maps.Values(st.tenants), func(a, b *space) int { return strings.Compare(a.info.Name, b.info.Name) })
-}
+func (st *state) spaces() []*space { return st.tenants.sorted() }
 
 // Apply applies one log entry at revision rev, which must be greater than any
 // before, and returns one outcome per command. It is deterministic: the same

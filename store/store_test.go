@@ -35,6 +35,8 @@ func apply(t testing.TB, s *Store, rev uint64, cmds ...Command) []Outcome {
 	return s.Apply(rev, e.Append(nil))
 }
 
+var secret = []byte("0123456789abcdef0123456789abcdef")
+
 // ready returns a store with the tenant "default", made at revision 1.
 func ready(t testing.TB) *Store {
 	t.Helper()
@@ -284,7 +286,7 @@ func TestCollect_ReclaimsRecords(t *testing.T) {
 
 func TestApply_PanicsOnWhatItCannotRead(t *testing.T) {
 	for name, entry := range map[string][]byte{
-		"empty": {}, "version": {9, 0}, "kind": JoinEntry([][]byte{{200, 0, 0, 0, 0, 0, 0}}), "short": {1, 1, 5, 2},
+		"empty": {}, "version": {9, 0}, "kind": JoinEntry([][]byte{{200, 0, 0, 0, 0, 0, 0}}), "short": {entryVersion, 1, 5, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -460,6 +462,11 @@ func TestCommand_ValidateNamesTheField(t *testing.T) {
 	for want, c := range map[string]Command{
 		"update 1: doc:a#viewer@user:x occurs twice": dup,
 		"unknown kind 77":                           {Kind: 77},
+		"a cluster needs a secret":                  {Kind: KindInit, ClusterID: "c", Tenant: "t"},
+		"needs a secret of 16 to 64 bytes":          {Kind: KindInit, ClusterID: "c", Tenant: "t", ClusterSecret: secret[:15]},
+		"of 16 to 64 bytes":                         {Kind: KindInit, ClusterID: "c", Tenant: "t", ClusterSecret: make([]byte, 65)},
+		"precondition 0: unknown kind 6":            {Kind: KindWrite, Tenant: "t", Preconditions: []Precondition{{Kind: 6}}},
+		"precondition 0: a record's key":            {Kind: KindWrite, Tenant: "t", Preconditions: []Precondition{{Kind: PreRecordEquals}}},
 		`tenant "":`:                                {Kind: KindWrite},
 		`tenant "a/b":`:                             {Kind: KindCreateTenant, Tenant: "a/b"},
 		"update 0: unknown operation 0":             {Kind: KindWrite, Tenant: "t", Updates: make([]Update, 1)},

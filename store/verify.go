@@ -13,6 +13,9 @@ func (s *Store) Verify() error {
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
 	st := s.state.Load()
+	if err := validSecret(st.secret); err != nil || st.clusterID == "" && st.secret != nil {
+		return fmt.Errorf("verify: a secret of %d bytes in cluster %q", len(st.secret), st.clusterID)
+	}
 	for _, sp := range st.spaces() {
 		v := verifier{g: sp.gen.Load(), st: st}
 		if err := v.run(); err != nil {

@@ -29,6 +29,7 @@ func (e *TenantError) Error() string { return fmt.Sprintf("no tenant %q", e.Tena
 type View struct {
 	g           *generation
 	rev         uint64
+	horizon     uint64 // when the view was taken
 	time        int64
 	tenant      string
 	incarnation uint64
@@ -52,7 +53,7 @@ func (s *Store) View(tenant string, rev uint64) (View, error) {
 		}
 		g := sp.gen.Load()
 		if floor := max(st.horizon, g.floor); at >= floor {
-			return View{g: g, rev: at, time: st.time, tenant: tenant, incarnation: sp.info.Incarnation}, nil
+			return View{g: g, rev: at, horizon: floor, time: st.time, tenant: tenant, incarnation: sp.info.Incarnation}, nil
 		} else if rev != 0 {
 			return View{}, fmt.Errorf("%w: %d, the oldest is %d", ErrHorizon, rev, floor)
 		}
@@ -104,15 +105,21 @@ type Fact struct {
 // Find returns the tuple (object, relation and kind of subject by shape,
 // subject) if it is there. O(1).
 func (v View) Find(object Node, shape ShapeID, subject Node) (Fact, bool) {
-	return v.g.read(object, shape, subject, v.rev)
-}
-
-func (g *generation) read(object Node, shape ShapeID, subject Node, rev uint64) (Fact, bool) {
-	f := g.find(object, shape, subject, rev)
+	_, f, _ := v.g.find(object, shape, subject, v.rev)
 	if f == nil {
 		return Fact{}, false
 	}
 	return f.fact(), true
+}
+
+// FindCounted is Find, and says how many versions later than the view it had
+// to pass: work that grows with what others write.
+func (v View) FindCounted(object Node, shape ShapeID, subject Node) (fact Fact, ok bool, skipped int) {
+	_, f, skipped := v.g.find(object, shape, subject, v.rev)
+	if f == nil {
+		return Fact{}, false, skipped
+	}
+	return f.fact(), true, skipped
 }
 
 func (f *fact) fact() Fact {
@@ -151,11 +158,12 @@ func (v View) Caveat(ref CaveatRef) (name Sym, context string) {
 //		f := it.Fact()
 //	}
 type Iter struct {
-	g    *generation
-	rev  uint64
-	next uint32
-	cur  *fact
-	dir  direction
+	g       *generation
+	rev     uint64
+	next    uint32
+	skipped uint32
+	cur     *fact
+	dir     direction
 }
 
 // Forward returns the facts of object whose relation and kind of subject are
@@ -191,8 +199,17 @@ func (it *Iter) Next() bool {
 			it.cur = f
 			return true
 		}
+		it.skipped++
 	}
 	return false
+}
+
+// Skipped returns how many versions that the view does not show Next has passed
+// since Skipped was last called: work that grows with what others write.
+func (it *Iter) Skipped() int {
+	n := it.skipped
+	it.skipped = 0
+	return int(n)
 }
 
 // Fact returns the fact that Next has stepped to.
@@ -220,6 +237,12 @@ func (v View) Record(key string) (value []byte, rev uint64, ok bool) {
 	return nil, 0, false
 }
 
+// RecordVersions returns the revisions that wrote a record, newest first: those
+// that lie above the horizon as it was when the view was taken, and the one
+// that was in force at it. Record at each of these revisions returns what it
+// wrote; deletions are not among them.
+func (v View) RecordVersions(key string) []uint64 { return v.g.records.written(key, v.horizon, v.rev) }
+
 // Shapes yields the classes of tuples with the number of live ones, expired
 // ones included, at the newest revision (not the view's).
 func (v View) Shapes() iter.Seq2[ShapeTraits, int64] {
@@ -229,51 +252,6 @@ func (v View) Shapes() iter.Seq2[ShapeTraits, int64] {
 			if n := c.live.Load(); n != 0 && !yield(c.traits, n) {
 				return
 			}
-		}
-	}
-}
-
-// Tuples yields the tuples that f selects, expired ones included, in no
-// promised order. With an object or a subject id it reads that row, else all
-// that the tenant has.
-func (v View) Tuples(f tuple.Filter) iter.Seq[tuple.Tuple] {
-	return func(yield func(tuple.Tuple) bool) {
-		switch {
-		case f.ID != "":
-			v.rowTuples(v.Node(v.g.syms.Lookup(f.Type), f.ID), forward, f, yield)
-		case f.SubjectID != "":
-			v.rowTuples(v.Node(v.g.syms.Lookup(f.SubjectType), f.SubjectID), reverse, f, yield)
-		default:
-			v.scanTuples(f, yield)
-		}
-	}
-}
-
-func (v View) rowTuples(n Node, dir direction, f tuple.Filter, yield func(tuple.Tuple) bool) {
-	if n == 0 {
-		return
-	}
-	for id := range v.g.shapesOf(f) {
-		for it := v.g.iter(n, id, dir, v.rev); it.Next(); {
-			if t := v.Tuple(it.Fact()); f.Matches(t) && !yield(t) {
-				return
-			}
-		}
-	}
-}
-
-func (v View) scanTuples(f tuple.Filter, yield func(tuple.Tuple) bool) {
-	wanted := map[ShapeID]bool{}
-	for id := range v.g.shapesOf(f) {
-		wanted[id] = true
-	}
-	if len(wanted) == 0 {
-		return
-	}
-	for ref, n := uint32(1), v.g.facts.len(); ref <= n; ref++ {
-		e := v.g.facts.at(ref)
-		if wanted[e.shape] && e.visible(v.rev) && !yield(v.Tuple(e.fact())) {
-			return
 		}
 	}
 }
