@@ -10,12 +10,13 @@ type Pos struct {
 type Schema struct {
 	Uses        []Use
 	Definitions []*Definition
+	Partials    []*Partial
 	Caveats     []*Caveat
-	Order       []Decl   // Definitions and Caveats as written, for the printer
+	Order       []Decl   // Definitions, Partials and Caveats as written, for the printer
 	Trailing    []string // comments after the last declaration
 }
 
-// Decl is a *Definition or a *Caveat.
+// Decl is a *Definition, a *Partial or a *Caveat.
 type Decl interface{ declName() string }
 
 // Use is a "use flag" directive.
@@ -28,21 +29,53 @@ type Use struct {
 // Definition is an object type with its relations and permissions.
 type Definition struct {
 	Name      string
-	Relations []*Relation // relations and permissions, in the order written
+	Relations []*Relation // relations and permissions in their order, with those of partials where these are spread
+	Members   []Member    // what is written, if that has a spread, else nil
 	Doc       []string    // comments before the definition, as written ("// x", "/** x */")
 	Trailing  []string    // comments before the closing brace
 	Pos       Pos         // of the name
+}
+
+// Partial is a list of relations and permissions for definitions to include.
+// Its fields are those of a Definition. Definitions share the Relations of the
+// partials that they include.
+type Partial struct {
+	Name          string
+	Relations     []*Relation
+	Members       []Member
+	Doc, Trailing []string
+	Pos           Pos
+}
+
+// Member is a line of a definition or a partial: a Relation or a Spread.
+type Member struct {
+	Relation *Relation
+	Spread   *Spread
+}
+
+// Spread includes the relations and permissions of a partial: "...name".
+type Spread struct {
+	Partial string
+	Doc     []string
+	Pos     Pos // of the name
 }
 
 // Relation is a relation (Types set) or a permission (Rewrite set) of a
 // definition. A model translated from another dialect may set both: then the
 // Rewrite contains a This where the direct subjects count.
 type Relation struct {
-	Name    string
-	Types   []TypeRestriction
-	Rewrite Expr
-	Doc     []string
-	Pos     Pos // of the name
+	Name     string
+	Types    []TypeRestriction
+	Expected []TypeName // types that a permission says it leads to, nil = it does not say
+	Rewrite  Expr
+	Doc      []string
+	Pos      Pos // of the name
+}
+
+// TypeName names a type in the annotation of a permission.
+type TypeName struct {
+	Name string
+	Pos  Pos
 }
 
 // IsPermission reports whether r is computed and stores no tuples.
@@ -93,20 +126,26 @@ type Self struct{ Pos Pos }
 type This struct{ Pos Pos }
 
 // Union grants who any child grants. Children has at least two elements.
+//
+// Grouped, here and below, says that the expression is an operand of another
+// operator and stands in parentheses, whether or not it needs them.
 type Union struct {
 	Children []Expr
+	Grouped  bool
 	Pos      Pos
 }
 
 // Intersection grants who every child grants. Children has at least two elements.
 type Intersection struct {
 	Children []Expr
+	Grouped  bool
 	Pos      Pos
 }
 
 // Exclusion grants who Base grants and Minus does not.
 type Exclusion struct {
 	Base, Minus Expr
+	Grouped     bool
 	Pos         Pos
 }
 
@@ -137,6 +176,7 @@ type ParamType struct {
 }
 
 func (d *Definition) declName() string { return d.Name }
+func (p *Partial) declName() string    { return p.Name }
 func (c *Caveat) declName() string     { return c.Name }
 
 func (e *Ref) Position() Pos          { return e.Pos }

@@ -259,10 +259,22 @@ func (v *validator) caveat(c *Caveat) {
 		}
 		return
 	}
-	_, _, errs := checkCaveat(c)
+	_, ast, errs := checkCaveat(c)
 	for _, err := range errs {
 		v.report(err, nil)
 	}
+	if len(errs) == 0 {
+		v.unused[c] = unusedParams(c, ast)
+	}
+}
+
+// unusedParams returns the parameters that a checked expression does not name.
+func unusedParams(c *Caveat, ast *cel.Ast) []Param {
+	used := map[string]bool{}
+	for _, ref := range ast.NativeRep().ReferenceMap() {
+		used[ref.Name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(c.Params), func(p Param) bool { return used[p.Name] })
 }
 
 // celDepth counts how deep brackets are nested in a CEL expression. CEL's

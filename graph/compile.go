@@ -27,6 +27,7 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 		arrows: map[arrowID]span{},
 	}
 	c.g.depends.Store(&map[dependsKey]dependsOn{})
+	c.g.backward.Store(&map[int32]*backward{})
 	if err := c.declare(); err != nil {
 		return nil, err
 	}
@@ -44,6 +45,8 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 		}
 	}
 	c.g.computeReach()
+	c.g.computeWeights()
+	c.g.computeLoops()
 	c.g.findFamilies()
 	return c.g, nil
 }

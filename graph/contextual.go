@@ -47,6 +47,7 @@ func (l *locals) node(o tuple.Object) store.Node {
 type given struct {
 	facts map[givenKey]*givenFact
 	rows  map[givenRow][]givenFact
+	order []givenKey // as the question gives them
 }
 
 type givenRow struct {
@@ -109,6 +110,7 @@ func (g *Graph) giveOne(v store.View, t tuple.Tuple, r *Resolved) error {
 	}
 	row := givenRow{r.node(g, v, t.Object), sh.id}
 	subject := r.node(g, v, t.Subject.Object())
+	r.given.order = append(r.given.order, givenKey{row, subject})
 	r.given.rows[row] = append(r.given.rows[row], givenFact{row.object, subject, tr, t.Context, t.Expires})
 	return nil
 }

@@ -27,6 +27,7 @@ type entry struct {
 	state     entryState
 	read      bool // while in progress
 	truncated bool // rests on a branch that the depth limit cut off
+	turn      uint32
 }
 
 // noLow says that a value rests on no entry in progress.
@@ -41,6 +42,7 @@ type memo struct {
 	stack   []int32 // entries in progress
 	open    []int32 // provisional entries, in the order of completion
 	stratum int32   // number of contrary parts around the value being worked out
+	turn    uint32  // which decision this is, of several that share the memo; see decider
 
 	// What the value being worked out rests on.
 	low       int32
@@ -58,7 +60,7 @@ func (m *memo) reset() {
 		m.slots, m.stamp = make([]slot, max(64, len(m.slots))), 1
 	}
 	m.entries, m.open, m.stack = m.entries[:0], m.open[:0], m.stack[:0]
-	m.stratum, m.low, m.truncated = 0, noLow, false
+	m.stratum, m.turn, m.low, m.truncated = 0, 0, noLow, false
 }
 
 // shrink drops tables that an unusually large question has grown.
@@ -113,6 +115,11 @@ func (w *walk) recall(at int32) (v value, known bool) {
 	m := &w.memo
 	e := &m.entries[at]
 	fits := !e.truncated || int32(w.depth) >= e.depth
+	if e.turn != m.turn && e.state == final { // worked out for an earlier decision
+		if fits = int32(w.depth) <= e.depth; fits {
+			e.turn = m.turn
+		}
+	}
 	switch {
 	case e.state == final && fits:
 	case (e.state == inProgress || e.state == provisional) && e.stratum < m.stratum:
@@ -142,6 +149,7 @@ func (w *walk) work(at int32) value {
 	e := &m.entries[at]
 	program, n := &w.g.programs[e.program], e.node
 	e.state, e.position, e.stratum, e.depth = inProgress, int32(len(m.stack)), m.stratum, int32(w.depth)
+	e.turn = m.turn
 	m.stack = append(m.stack, at)
 	var v value
 	for again := true; again; {

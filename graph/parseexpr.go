@@ -16,7 +16,14 @@ func (p *parser) exclusion() Expr {
 			break
 		}
 		p.advance()
-		e = &Exclusion{Base: e, Minus: p.intersection(), Pos: pos}
+		minus := p.intersection()
+		if x, same := e.(*Exclusion); same {
+			x.Grouped = false
+		}
+		if x, same := minus.(*Exclusion); same {
+			x.Grouped = false
+		}
+		e = &Exclusion{Base: e, Minus: minus, Pos: pos}
 	}
 	return e
 }
@@ -71,6 +78,19 @@ func flattenIntersection(children []Expr, e Expr) []Expr {
 	return append(children, e)
 }
 
+// setGrouped notes whether e stands in parentheses as an operand of another
+// operator.
+func setGrouped(e Expr, grouped bool) {
+	switch e := e.(type) {
+	case *Union:
+		e.Grouped = grouped
+	case *Intersection:
+		e.Grouped = grouped
+	case *Exclusion:
+		e.Grouped = grouped
+	}
+}
+
 func (p *parser) operand() Expr {
 	pos := p.tok.pos
 	switch {
@@ -84,6 +104,7 @@ func (p *parser) operand() Expr {
 		p.expect(")")
 		p.depth--
 		p.refuseArrow()
+		setGrouped(e, true)
 		return e
 	case p.accept("nil"):
 		return &Nil{Pos: pos}

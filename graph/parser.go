@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -14,9 +15,13 @@ const (
 
 // Flags of the schema language; those that are false are not supported yet.
 var useFlags = map[string]bool{
-	"expiration": true, "self": true,
-	"deprecation": false, "import": false, "partial": false, "typechecking": false,
+	"expiration": true, "partial": true, "self": true, "typechecking": true,
+	"deprecation": false,
 }
+
+// importRefused says why "import" is refused.
+const importRefused = "a schema is one text here, nothing is read from other files; " +
+	"tools put the files of a composed schema together before it is written"
 
 // keywords cannot be names. Words that matter only in one place ("use", "and",
 // "any", "all") can.
@@ -33,6 +38,9 @@ func Parse(source string) (*Schema, error) {
 	}
 	p.advance()
 	p.file()
+	if p.err == nil {
+		p.err = expand(p.schema)
+	}
 	if p.err != nil {
 		return nil, SchemaErrors{p.err}
 	}
@@ -130,7 +138,7 @@ func (p *parser) name(what string) (string, Pos) {
 		p.unexpected("the name of %s", what)
 		return "", t.pos
 	}
-	if slices.Contains(keywords, t.text) || t.text == "self" && p.flags["self"] {
+	if slices.Contains(keywords, t.text) || p.flags[t.text] && t.text != "expiration" {
 		p.fail(errorAt(t.pos, t.text, "a keyword cannot be the name of %s", what))
 		return "", t.pos
 	}
@@ -162,16 +170,26 @@ func (p *parser) file() {
 			p.definition()
 		case p.is("caveat"):
 			p.caveat()
-		case p.is("import"), p.is("partial"):
-			p.fail(errorAt(p.tok.pos, p.tok.text, "not supported yet"))
+		case p.is("partial"):
+			p.partial()
+		case p.is("import"):
+			p.fail(errorAt(p.tok.pos, p.tok.text, importRefused))
 		default:
-			hint := hintFor(p.tok.text, []string{"definition", "caveat", "use"})
-			p.unexpected(`"definition", "caveat" or "use"`)
-			p.err.Hint = hint
+			p.strangeDeclaration()
 		}
 	}
 	p.advance()
 	p.schema.Trailing = p.loose
+}
+
+func (p *parser) strangeDeclaration() {
+	words, want := []string{"definition", "caveat", "use"}, `"definition", "caveat" or "use"`
+	if p.flags["partial"] {
+		words, want = append(words, "partial"), `"definition", "partial", "caveat" or "use"`
+	}
+	hint := hintFor(p.tok.text, words)
+	p.unexpected("%s", want)
+	p.err.Hint = hint
 }
 
 func (p *parser) use() {
@@ -187,7 +205,7 @@ func (p *parser) use() {
 		return
 	}
 	if len(p.schema.Order) > 0 {
-		p.fail(errorAt(at, "use", "stands before the first definition or caveat"))
+		p.fail(errorAt(at, "use", "stands before the first definition, partial or caveat"))
 		return
 	}
 	p.advance()
@@ -198,14 +216,25 @@ func (p *parser) use() {
 
 func checkFlag(flag string, pos Pos) *SchemaError {
 	supported, known := useFlags[flag]
-	if supported {
+	switch {
+	case supported:
 		return nil
-	}
-	if known {
+	case flag == "import":
+		return errorAt(pos, flag, importRefused)
+	case known:
 		return errorAt(pos, flag, "this flag is not supported yet")
 	}
+	var flags []string
+	for f, supported := range useFlags {
+		if supported {
+			flags = append(flags, f)
+		}
+	}
+	slices.Sort(flags)
 	err := errorAt(pos, flag, "no such flag")
-	err.Hint = hintFor(flag, []string{"expiration", "self"})
+	if err.Hint = hintFor(flag, flags); err.Hint == "" {
+		err.Hint = "the flags are " + strings.Join(flags, ", ")
+	}
 	return err
 }
 
@@ -215,104 +244,4 @@ func (p *parser) endStatement() {
 		return
 	}
 	p.unexpected(`a line break or ";"`)
-}
-
-func (p *parser) definition() {
-	p.advance()
-	d := &Definition{}
-	d.Name, d.Pos = p.name("a definition")
-	p.expect("{")
-	d.Doc = p.takeDoc()
-	for p.tok.kind != tokenEOF && !p.is("}") {
-		if p.accept(";") {
-			continue
-		}
-		if r := p.member(); r != nil {
-			d.Relations = append(d.Relations, r)
-		}
-	}
-	p.expect("}")
-	d.Trailing = p.takeDoc()
-	p.schema.Definitions = append(p.schema.Definitions, d)
-	p.schema.Order = append(p.schema.Order, d)
-}
-
-func (p *parser) member() *Relation {
-	r := &Relation{}
-	switch {
-	case p.accept("relation"):
-		r.Name, r.Pos = p.name("a relation")
-		p.relationTypes(r)
-	case p.accept("permission"):
-		r.Name, r.Pos = p.name("a permission")
-		if p.is(":") {
-			p.fail(errorAt(p.tok.pos, ":", `types of a permission need "use typechecking", which is not supported yet`))
-			return nil
-		}
-		p.expect("=")
-		r.Rewrite = p.exclusion()
-	case p.is("..."):
-		p.fail(errorAt(p.tok.pos, "...", "partials are not supported yet"))
-		return nil
-	default:
-		hint := hintFor(p.tok.text, []string{"relation", "permission"})
-		p.unexpected(`"relation", "permission" or "}"`)
-		p.err.Hint = hint
-		return nil
-	}
-	p.endStatement()
-	r.Doc = p.takeDoc()
-	return r
-}
-
-func (p *parser) relationTypes(r *Relation) {
-	if p.is("=") {
-		p.fail(errorAt(p.tok.pos, "=", `a relation has types, as in "relation %s: user"; what is computed is a permission`, r.Name))
-		return
-	}
-	p.expect(":")
-	for {
-		r.Types = append(r.Types, p.typeRestriction())
-		if !p.accept("|") {
-			return
-		}
-	}
-}
-
-func (p *parser) typeRestriction() TypeRestriction {
-	t := TypeRestriction{}
-	t.Type, t.Pos = p.name("a type")
-	switch {
-	case p.accept(":"):
-		p.expect("*")
-		t.Wildcard = true
-		if p.is("#") {
-			p.fail(errorAt(p.tok.pos, "#", "a wildcard has no relation"))
-		}
-	case p.accept("#"):
-		if !p.accept("...") { // "user#..." is an old way to write "user"
-			t.Relation, t.RelationPos = p.name("a relation")
-		}
-	}
-	if p.accept("with") {
-		p.traits(&t)
-	}
-	return t
-}
-
-// traits reads what follows "with": a caveat, an expiration, or both in this
-// order. Without "use expiration" the word can name a caveat.
-func (p *parser) traits(t *TypeRestriction) {
-	if p.flags["expiration"] && p.accept("expiration") {
-		t.Expiration = true
-		if p.is("and") {
-			p.fail(errorAt(p.tok.pos, "and", `the caveat comes first, as in "with a_caveat and expiration"`))
-		}
-		return
-	}
-	t.Caveat, t.CaveatPos = p.name("a caveat")
-	if p.accept("and") {
-		p.expect("expiration")
-		t.Expiration = true
-	}
 }

@@ -6,9 +6,10 @@ import (
 
 // Print writes s in its canonical form: use directives, then the declarations
 // in their order, one blank line between them; members indented by a tab, a
-// blank line before one with comments; no parentheses that the precedence
-// makes unnecessary. A caveat's expression is written as it stands, only its
-// first line is indented anew.
+// blank line before one with comments; parentheses where the precedence needs
+// them, and where they are written around another operator's operand. Partials
+// stay partials. A caveat's expression is written as it stands, only its first
+// line is indented anew.
 //
 // For a schema from Parse, Parse(Print(s)) equals s but for positions, and
 // printing that again gives the same text. A schema translated from another
@@ -24,7 +25,9 @@ func Print(s *Schema) string {
 		p.blank()
 		switch d := d.(type) {
 		case *Definition:
-			p.definition(d)
+			p.members("definition", d)
+		case *Partial:
+			p.members("partial", (*Definition)(d))
 		case *Caveat:
 			p.caveat(d)
 		}
@@ -36,8 +39,8 @@ func Print(s *Schema) string {
 	return p.b.String()
 }
 
-// declarations returns s.Order, or for a schema that has none the caveats and
-// then the definitions.
+// declarations returns s.Order, or for a schema that has none the caveats, the
+// partials and then the definitions.
 func declarations(s *Schema) []Decl {
 	if len(s.Order) > 0 {
 		return s.Order
@@ -45,6 +48,9 @@ func declarations(s *Schema) []Decl {
 	var out []Decl
 	for _, c := range s.Caveats {
 		out = append(out, c)
+	}
+	for _, d := range s.Partials {
+		out = append(out, d)
 	}
 	for _, d := range s.Definitions {
 		out = append(out, d)
@@ -92,41 +98,77 @@ func isComment(c string) bool {
 	return strings.HasPrefix(c, "/*") && strings.Index(c[2:], "*/") == len(c)-4
 }
 
-func (p *printer) definition(d *Definition) {
+// members writes a definition or what has the shape of one.
+func (p *printer) members(keyword string, d *Definition) {
 	p.comments("", d.Doc)
-	if len(d.Relations) == 0 && len(d.Trailing) == 0 {
-		p.line("definition ", d.Name, " {}")
+	all := d.written()
+	if len(all) == 0 && len(d.Trailing) == 0 {
+		p.line(keyword, " ", d.Name, " {}")
 		return
 	}
-	p.line("definition ", d.Name, " {")
-	for i, r := range d.Relations {
-		if i > 0 && len(r.Doc) > 0 {
+	p.line(keyword, " ", d.Name, " {")
+	for i, m := range all {
+		if i > 0 && len(m.doc()) > 0 {
 			p.line()
 		}
-		p.comments("\t", r.Doc)
-		p.relation(r)
+		p.comments("\t", m.doc())
+		if m.Spread != nil {
+			p.line("\t...", m.Spread.Partial)
+		} else {
+			p.relation(m.Relation)
+		}
 	}
-	if len(d.Trailing) > 0 && len(d.Relations) > 0 {
+	if len(d.Trailing) > 0 && len(all) > 0 {
 		p.line()
 	}
 	p.comments("\t", d.Trailing)
 	p.line("}")
 }
 
+// written returns the members of d as they stand in the text.
+func (d *Definition) written() []Member {
+	if d.Members != nil {
+		return d.Members
+	}
+	all := make([]Member, len(d.Relations))
+	for i, r := range d.Relations {
+		all[i].Relation = r
+	}
+	return all
+}
+
+func (m Member) doc() []string {
+	if m.Spread != nil {
+		return m.Spread.Doc
+	}
+	return m.Relation.Doc
+}
+
 func (p *printer) relation(r *Relation) {
+	word := "relation "
 	if r.IsPermission() {
-		p.line("\tpermission ", r.Name, " = ", printExpr(r.Rewrite))
-		return
+		word = "permission "
 	}
-	types := make([]string, len(r.Types))
-	for i, t := range r.Types {
-		types[i] = t.String()
+	p.line("\t", word, r.Name, r.body())
+}
+
+// body returns what stands behind the name: types and expression.
+func (r *Relation) body() string {
+	var types []string
+	for _, t := range r.Types {
+		types = append(types, t.String())
 	}
-	rewrite := ""
+	for _, t := range r.Expected {
+		types = append(types, t.Name)
+	}
+	text := ""
+	if len(types) > 0 || !r.IsPermission() {
+		text = ": " + strings.Join(types, " | ")
+	}
 	if r.Rewrite != nil {
-		rewrite = " = " + printExpr(r.Rewrite)
+		text += " = " + printExpr(r.Rewrite)
 	}
-	p.line("\trelation ", r.Name, ": ", strings.Join(types, " | "), rewrite)
+	return text
 }
 
 // String returns t as it is written in a schema.
@@ -180,17 +222,35 @@ const (
 
 func printExpr(e Expr) string {
 	var b strings.Builder
-	writeExpr(&b, e, bindExclusion)
+	writeExpr(&b, e)
 	return b.String()
 }
 
-// writeExpr writes e, in parentheses if it binds less tightly than its place
-// needs.
-func writeExpr(b *strings.Builder, e Expr, need int) {
-	if binding(e) < need {
-		b.WriteByte('(')
-		defer b.WriteByte(')')
+// writeOperand writes e, in parentheses if it has them or binds less tightly
+// than its place needs.
+func writeOperand(b *strings.Builder, e Expr, need int) {
+	if binding(e) >= need && !isGrouped(e) {
+		writeExpr(b, e)
+		return
 	}
+	b.WriteByte('(')
+	writeExpr(b, e)
+	b.WriteByte(')')
+}
+
+func isGrouped(e Expr) bool {
+	switch e := e.(type) {
+	case *Union:
+		return e.Grouped
+	case *Intersection:
+		return e.Grouped
+	case *Exclusion:
+		return e.Grouped
+	}
+	return false
+}
+
+func writeExpr(b *strings.Builder, e Expr) {
 	switch e := e.(type) {
 	case *Ref:
 		b.WriteString(e.Name)
@@ -207,9 +267,9 @@ func writeExpr(b *strings.Builder, e Expr, need int) {
 	case *Intersection:
 		writeOperands(b, e.Children, " & ", bindIntersection)
 	case *Exclusion:
-		writeExpr(b, e.Base, bindExclusion)
+		writeOperand(b, e.Base, bindExclusion)
 		b.WriteString(" - ")
-		writeExpr(b, e.Minus, bindExclusion+1)
+		writeOperand(b, e.Minus, bindExclusion+1)
 	}
 }
 
@@ -218,7 +278,7 @@ func writeOperands(b *strings.Builder, children []Expr, operator string, bind in
 		if i > 0 {
 			b.WriteString(operator)
 		}
-		writeExpr(b, c, bind+1)
+		writeOperand(b, c, bind+1)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 // Graph is a compiled schema: one program per relation and permission, held in
 // dense slices that refer to each other by index. It is immutable and safe for
-// concurrent use; only the cache behind Depends grows.
+// concurrent use; only the caches behind Depends and ListObjects grow.
 type Graph struct {
 	id     uint64
 	schema *Schema
@@ -30,6 +30,10 @@ type Graph struct {
 	programReach []uint64
 
 	depends atomic.Pointer[map[dependsKey]dependsOn]
+
+	weights  []int32 // by rewrite: see computeWeights
+	looping  []bool  // by rewrite: see computeLoops
+	backward atomic.Pointer[map[int32]*backward]
 }
 
 type typeInfo struct {

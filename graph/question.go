@@ -12,10 +12,11 @@ type Limits struct {
 	Depth      int // steps from object to object along one path; default 50
 	Reads      int // look-ups and tuples read; default 1,000,000
 	Contextual int // contextual tuples; default 100
+	List       int // look-ups and tuples read for a whole list; default 20,000,000
 }
 
 func (l Limits) withDefaults() Limits {
-	return Limits{cmp.Or(l.Depth, 50), cmp.Or(l.Reads, 1_000_000), cmp.Or(l.Contextual, 100)}
+	return Limits{cmp.Or(l.Depth, 50), cmp.Or(l.Reads, 1_000_000), cmp.Or(l.Contextual, 100), cmp.Or(l.List, 20_000_000)}
 }
 
 // Question asks whether any of the subjects has the permission on the object.
@@ -83,25 +84,31 @@ func (r *Resolved) node(g *Graph, v store.View, o tuple.Object) store.Node {
 // *tuple.FieldError, a *ContextualError or a *LimitError.
 func (g *Graph) Resolve(v store.View, q *Question) (Resolved, error) {
 	r := Resolved{Context: q.Context, Now: q.Now, limits: q.Limits.withDefaults()}
+	if err := g.resolveObject(v, q, &r); err != nil {
+		return r, err
+	}
+	return r, g.resolveSubjects(v, q.Subjects, &r)
+}
+
+// resolveObject resolves all of q but its subjects.
+func (g *Graph) resolveObject(v store.View, q *Question, r *Resolved) error {
 	typ, ok := g.typeIndex[q.Object.Type]
 	if !ok {
-		return r, &UnknownError{"object.type", q.Object.Type, g.typeHint(q.Object.Type)}
+		return &UnknownError{"object.type", q.Object.Type, g.typeHint(q.Object.Type)}
 	}
 	if r.Program, ok = g.types[typ].relations[q.Permission]; !ok {
-		return r, &UnknownError{"permission", q.Permission, g.relationHint(typ, q.Permission)}
+		return &UnknownError{"permission", q.Permission, g.relationHint(typ, q.Permission)}
 	}
 	if r.Object = v.Node(g.types[typ].sym, q.Object.ID); r.Object == 0 || q.Object.ID == tuple.Wildcard {
 		if err := q.Object.Validate("object"); err != nil {
-			return r, err
+			return err
 		}
 		r.Object = r.locals.node(q.Object)
 	}
 	if len(q.Contextual) > 0 {
-		if err := g.give(v, q, &r); err != nil {
-			return r, err
-		}
+		return g.give(v, q, r)
 	}
-	return r, g.resolveSubjects(v, q.Subjects, &r)
+	return nil
 }
 
 func (g *Graph) resolveSubjects(v store.View, subjects []tuple.Subject, r *Resolved) error {
@@ -139,13 +146,24 @@ func (g *Graph) resolveSubject(v store.View, s *tuple.Subject, r *Resolved) (Res
 		}
 		out.Node = r.locals.node(s.Object())
 	}
-	if t.wildcards && out.Program < 0 {
-		out.everyone = v.Node(t.sym, tuple.Wildcard)
-		if out.everyone == 0 && r.given != nil {
-			out.everyone = r.locals.node(tuple.Object{Type: t.name, ID: tuple.Wildcard})
-		}
+	if out.Program < 0 {
+		out.everyone = g.everyone(v, out.Type, r)
 	}
 	return out, nil
+}
+
+// everyone returns the node that wildcard tuples of a type name, 0 if there
+// are none.
+func (g *Graph) everyone(v store.View, typ int32, r *Resolved) store.Node {
+	t := &g.types[typ]
+	if !t.wildcards {
+		return 0
+	}
+	n := v.Node(t.sym, tuple.Wildcard)
+	if n == 0 && r.given != nil {
+		n = r.locals.node(tuple.Object{Type: t.name, ID: tuple.Wildcard})
+	}
+	return n
 }
 
 func compareSubjects(a, b ResolvedSubject) int {

@@ -1,24 +1,5 @@
 package graph
 
-import "fmt"
-
-// A Warning points at something that a schema may do but that is worth a
-// second look.
-type Warning struct {
-	Type, Permission string
-	Pos              Pos
-	Message          string
-}
-
-// String returns one line in the form of a SchemaError.
-func (w Warning) String() string {
-	s := fmt.Sprintf("%s#%s: %s", w.Type, w.Permission, w.Message)
-	if w.Pos == (Pos{}) {
-		return s
-	}
-	return fmt.Sprintf("line %d, column %d: %s", w.Pos.Line, w.Pos.Col, s)
-}
-
 // node is a vertex of "who needs whom to be decided": a relation, a permission
 // or an arrow.
 type node struct {
@@ -37,14 +18,9 @@ type edge struct {
 	pos      Pos
 }
 
-// maxWarnings bounds how many warnings one Validate gives.
-const maxWarnings = 100
-
-// negativeRecursion warns of permissions that are decided through themselves
-// by way of the right side of an exclusion or of an .all(): data that forms
-// such a cycle has no least fixpoint, and the walk answers with an error.
-func (v *validator) negativeRecursion() {
-	var rels []*relationInfo
+// findLoops collects the relations of a valid schema, what each is decided
+// through, and which of them are decided through each other.
+func (v *validator) findLoops() {
 	for _, d := range declarations(v.schema) {
 		def, ok := d.(*Definition)
 		if !ok {
@@ -53,20 +29,26 @@ func (v *validator) negativeRecursion() {
 		for _, r := range def.Relations {
 			rel := v.defs[def.Name].rels[r.Name]
 			v.addEdges(rel)
-			rels = append(rels, rel)
+			v.rels = append(v.rels, rel)
 		}
 	}
 	finder := &loopFinder{}
-	for _, rel := range rels {
+	for _, rel := range v.rels {
 		if rel.index == 0 {
 			finder.visit(&rel.node)
 		}
 	}
-	for _, rel := range rels {
+}
+
+// negativeRecursion warns of permissions that are decided through themselves
+// by way of the right side of an exclusion or of an .all(): data that forms
+// such a cycle has no least fixpoint, and the walk answers with an error.
+func (v *validator) negativeRecursion() {
+	for _, rel := range v.rels {
 		for _, e := range rel.edges {
 			if e.negative && e.to.loop == rel.loop {
-				v.warnings = append(v.warnings, Warning{rel.of.def.Name, rel.Name, e.pos,
-					"recursion through an exclusion or .all(): objects that form such a cycle make checks fail"})
+				v.warn(rel, warnNegativeRecursion, e.pos,
+					"recursion through an exclusion or .all(): objects that form such a cycle make checks fail")
 			}
 		}
 	}

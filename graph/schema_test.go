@@ -78,7 +78,7 @@ func TestBadSchemas_SayExactlyWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestWarnings_NameNegativeRecursion(t *testing.T) {
+func TestWarnings_AreAsWritten(t *testing.T) {
 	runCases(t, "testdata/schema/warnings.txt", func(s *Schema, err error) string {
 		if err != nil {
 			return err.Error()

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -13,19 +12,24 @@ import (
 // Validate checks what s means: names, references, duplicates, type
 // restrictions, arrows and caveats. The error, if any, is a SchemaErrors with
 // the mistakes in the order of the text. Warnings point at what is allowed but
-// worth a second look; they are given for valid schemas only.
+// worth a second look, in the order of the text; they are given for valid
+// schemas only.
 //
 // Names written in a schema follow the schema language; those of a declaration
 // without position (translated from another dialect) need only be valid for
 // package tuple.
 func Validate(s *Schema) ([]Warning, error) {
 	v := &validator{
-		schema:  s,
-		defs:    map[string]*definitionInfo{},
-		caveats: map[string]*Caveat{},
-		flags:   map[string]bool{},
-		having:  map[string][]*definitionInfo{},
-		arrows:  map[arrowKey]*arrowInfo{},
+		schema:   s,
+		defs:     map[string]*definitionInfo{},
+		caveats:  map[string]*Caveat{},
+		flags:    map[string]bool{},
+		partials: map[string]*Partial{},
+		spread:   map[*Partial]bool{},
+		twice:    map[*Relation]bool{},
+		unused:   map[*Caveat][]Param{},
+		having:   map[string][]*definitionInfo{},
+		arrows:   map[arrowKey]*arrowInfo{},
 	}
 	v.declare()
 	for _, d := range declarations(s) {
@@ -39,20 +43,17 @@ func Validate(s *Schema) ([]Warning, error) {
 			v.caveat(d)
 		}
 	}
+	if len(v.errs) == 0 {
+		v.findLoops()
+		v.expectedTypes()
+	}
 	if len(v.errs) > 0 {
 		slices.SortStableFunc(v.errs, func(a, b *SchemaError) int {
-			if a.Line != b.Line {
-				return a.Line - b.Line
-			}
-			return a.Col - b.Col
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 		})
 		return nil, v.errs
 	}
-	v.negativeRecursion()
-	slices.SortStableFunc(v.warnings, func(a, b Warning) int {
-		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
-	})
-	return v.warnings[:min(len(v.warnings), maxWarnings)], nil
+	return v.allWarnings(), nil
 }
 
 type validator struct {
@@ -63,7 +64,14 @@ type validator struct {
 	errs    SchemaErrors
 	celText int // bytes of caveat expressions so far
 
-	warnings []Warning // in the order found
+	partials map[string]*Partial
+	spread   map[*Partial]bool  // included somewhere
+	twice    map[*Relation]bool // reported as a duplicate
+
+	unused   map[*Caveat][]Param
+	reached  [][]string      // types by loop; for schemas with checked annotations
+	rels     []*relationInfo // of all definitions, in their order; for valid schemas
+	warnings []Warning       // in the order found
 
 	having map[string][]*definitionInfo // relation name -> the definitions that have one
 	arrows map[arrowKey]*arrowInfo      // memo of arrowTargets
@@ -80,12 +88,14 @@ type relationInfo struct {
 	of       *definitionInfo
 	types    map[string]*definitionInfo // known subject types, of any form
 	wildcard string                     // one of the wildcards it accepts, "" = none
+	userset  *TypeRestriction           // one of the usersets it accepts, nil = none
 }
 
 // arrowInfo is what an arrow leads to, shared by equal arrows of a definition.
 type arrowInfo struct {
 	node
-	targets []*relationInfo
+	targets  []*relationInfo
+	relation *relationInfo // the target on the first other type, in the order of their names, where it is no permission
 }
 
 type arrowKey struct {
@@ -96,6 +106,7 @@ type arrowKey struct {
 // report adds a mistake. candidates, called only if the mistake is kept, gives
 // the names that could have been meant.
 func (v *validator) report(err *SchemaError, candidates func() []string) {
+	same := func(e *SchemaError) bool { return *e == *err }
 	if len(v.errs) >= maxErrors {
 		return
 	}
@@ -104,7 +115,10 @@ func (v *validator) report(err *SchemaError, candidates func() []string) {
 		slices.Sort(names)
 		err.Hint = hintFor(err.Word, names)
 	}
-	v.errs = append(v.errs, err)
+	// A relation of a partial is looked at in each definition that includes it.
+	if err.Line == 0 || !slices.ContainsFunc(v.errs, same) {
+		v.errs = append(v.errs, err)
+	}
 }
 
 func keysOf[V any](m map[string]V) func() []string {
@@ -119,10 +133,13 @@ func (v *validator) declare() {
 			v.report(err, nil)
 		}
 	}
+	v.declarePartials()
 	taken := map[string]Pos{}
 	for _, d := range declarations(v.schema) {
 		pos := Pos{}
 		switch d := d.(type) {
+		case *Partial:
+			continue // partials have names of their own
 		case *Definition:
 			pos = d.Pos
 			v.checkName(d.Name, pos, "type")
@@ -147,10 +164,10 @@ func (v *validator) declare() {
 
 func (v *validator) declareRelations(d *Definition) *definitionInfo {
 	info := &definitionInfo{def: d, rels: map[string]*relationInfo{}}
+	v.duplicates(d)
 	for _, r := range d.Relations {
 		v.checkName(r.Name, r.Pos, "relation")
-		if first, twice := info.rels[r.Name]; twice {
-			v.report(errorAt(r.Pos, r.Name, "%s has a relation or permission of this name on line %d already", d.Name, first.Pos.Line), nil)
+		if info.rels[r.Name] != nil {
 			continue
 		}
 		if r.Name == "self" && v.flags["self"] {
@@ -207,6 +224,7 @@ func (v *validator) definition(d *Definition) {
 	for _, r := range d.Relations {
 		if rel := info.rels[r.Name]; rel.Relation == r {
 			v.restrictions(rel)
+			v.expectedNames(rel)
 		}
 	}
 	for _, r := range d.Relations {
@@ -226,7 +244,10 @@ func (v *validator) definition(d *Definition) {
 // restrictions checks what a relation accepts as subjects.
 func (v *validator) restrictions(rel *relationInfo) {
 	seen := map[string]bool{}
-	for _, t := range rel.Types {
+	for i, t := range rel.Types {
+		if t.Relation != "" && rel.userset == nil {
+			rel.userset = &rel.Types[i]
+		}
 		if text := t.String(); seen[text] {
 			v.report(errorAt(t.Pos, text, "this type stands here twice"), nil)
 		} else {
@@ -322,16 +343,6 @@ func (v *validator) arrow(rel *relationInfo, a *Arrow) {
 		v.report(errorAt(a.Pos, a.Tupleset, "a relation that accepts a wildcard (%s) cannot stand left of an arrow", ts.wildcard), nil)
 		return
 	}
-	if len(ts.types) > 0 && len(v.arrowTargets(ts, a.Target).targets) == 0 {
-		names := targetNames(ts)
-		slices.Sort(names)
-		hint := hintFor(a.Target, names)
-		if hint != "" {
-			hint = "; " + hint
-		}
-		v.warnings = append(v.warnings, Warning{rel.of.def.Name, rel.Name, a.TargetPos, fmt.Sprintf(
-			"%q is no relation or permission of any type of %s: the arrow grants nobody%s", a.Target, a.Tupleset, hint)})
-	}
 }
 
 // arrowTargets finds the relations that ts->target leads to. It goes over the
@@ -347,6 +358,9 @@ func (v *validator) arrowTargets(ts *relationInfo, target string) *arrowInfo {
 		if r := info.rels[target]; r != nil && ts.types[info.def.Name] == info {
 			found.targets = append(found.targets, r)
 			found.edges = append(found.edges, edge{to: &r.node})
+			if info != ts.of && !r.IsPermission() && (found.relation == nil || info.def.Name < found.relation.of.def.Name) {
+				found.relation = r
+			}
 		}
 	}
 	if having := v.having[target]; len(having) < len(ts.types) {
@@ -360,14 +374,4 @@ func (v *validator) arrowTargets(ts *relationInfo, target string) *arrowInfo {
 	}
 	v.arrows[key] = found
 	return found
-}
-
-func targetNames(ts *relationInfo) []string {
-	var names []string
-	for _, info := range ts.types {
-		for name := range info.rels {
-			names = append(names, name)
-		}
-	}
-	return names
 }

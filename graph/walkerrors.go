@@ -48,7 +48,7 @@ func hinted(hint string) string {
 
 // LimitError says that a question needs more work than its limits allow.
 type LimitError struct {
-	Limit     string // "depth", "nesting", "reads", "time" (of caveats, in ms) or "contextual"
+	Limit     string // "depth", "nesting", "reads", "nodes", "time" (of caveats, in ms) or "contextual"
 	Max, Used int
 }
 

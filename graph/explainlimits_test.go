@@ -1,0 +1,346 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pemba-authz/pemba/store"
+	"github.com/pemba-authz/pemba/tuple"
+)
+
+const wide = 70_000
+
+// wideWorld has documents with many groups as viewers and many parents.
+func wideWorld(t testing.TB) *world {
+	var b strings.Builder
+	for i := range wide {
+		fmt.Fprintf(&b, "doc:a#viewer@group:g%d#member\ndoc:a#guest@group:g%d#member[on]\ndoc:a#parent@doc:p%d\n", i, i, i)
+	}
+	b.WriteString("group:g777#member@user:ann\ndoc:p777#viewer@group:g777#member\n")
+	return newWorld(t, `
+		caveat on(open bool) { open }
+		definition user {}
+		definition group { relation member: user | group#member }
+		definition doc {
+			relation parent: doc
+			relation viewer: user | group#member
+			relation guest: group#member with on
+			permission view = parent->viewer
+			permission all = parent.all(viewer)
+		}`, b.String())
+}
+
+func (w *world) explain(text string) *Explanation {
+	w.t.Helper()
+	e, err := w.graph.Explain(context.Background(), w.view(), w.question(text))
+	if e == nil {
+		w.t.Fatal(err)
+	}
+	return e
+}
+
+func count(s *Step) int {
+	n := 1
+	for _, c := range s.Children {
+		n += count(c)
+	}
+	return n
+}
+
+func textOf(e *Explanation) string {
+	var b strings.Builder
+	_ = e.WriteText(&b)
+	return b.String()
+}
+
+func TestExplain_WideRowsAreCut(t *testing.T) {
+	w := wideWorld(t)
+	for _, test := range []struct{ question, has string }{
+		{"doc:a#viewer@user:eve", "and more tuples: 69,980 denied"},
+		{"doc:a#viewer@user:ann", "group:g777#member@user:ann"},
+		{"doc:a#guest@user:ann", "conditional    doc:a#guest@group:g777#member[on]\n"},
+		{`doc:a#guest@user:ann {"open":true}`, "doc:a#guest@group:g777#member[on]\n"},
+		{"doc:a#view@user:eve", "and more tuples: 69,980 denied"},
+		{"doc:a#view@user:ann", "doc:p777#viewer@group:g777#member"},
+		{"doc:a#all@user:ann", "and more tuples: 69,979 denied, 1 allowed"},
+	} {
+		e := w.explain(test.question)
+		if text := textOf(e); !strings.Contains(text, test.has) || len(text) > 10_000 {
+			t.Errorf("%s: %d bytes, no %q:\n%.2000s", test.question, len(text), test.has, text)
+		}
+	}
+}
+
+func TestExplain_StepsAreBounded(t *testing.T) {
+	var b strings.Builder
+	var grow func(name string, levels int)
+	grow = func(name string, levels int) {
+		for i := range 25 {
+			if child := fmt.Sprintf("%s.%d", name, i); levels > 0 && i < 15 {
+				fmt.Fprintf(&b, "group:%s#member@group:%s#member\n", name, child)
+				grow(child, levels-1)
+			} else {
+				fmt.Fprintf(&b, "group:%s#member@group:%s#member\n", name, child)
+			}
+		}
+	}
+	grow("g", 3)
+	w := newWorld(t, basic, b.String()+"group:g.0.0.0#member@user:ann\ndoc:a#viewer@group:g#member\ndoc:a#banned@group:g#member\n")
+	e := w.explain("doc:a#see@user:eve")
+	if n := count(e.Root); n > mostSteps+mostShown || n < mostSteps/10 {
+		t.Errorf("%d steps", n)
+	}
+	if text := textOf(e); !strings.Contains(text, noteFull) || !strings.Contains(text, "minus banned") {
+		t.Errorf("%.2000s", text)
+	}
+	e = w.explain("doc:a#view@user:ann")
+	if !strings.HasSuffix(textOf(e), "group:g.0.0.0#member@user:ann\n") {
+		t.Error(textOf(e))
+	}
+}
+
+func TestExplain_GroupsDoNotCountTowardsTheDepth(t *testing.T) {
+	var b strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&b, "group:g%d#member@group:g%d#member\n", i, i+1)
+	}
+	w := newWorld(t, basic, b.String()+"group:g60#member@user:ann")
+	if e := w.explain("group:g0#member@user:ann"); e.Decision != Allowed || count(e.Root) != 2*61 {
+		t.Error(textOf(e))
+	}
+	if e := w.explain("group:g0#member@user:eve"); e.Decision != Denied || count(e.Root) != 2*60+1 {
+		t.Error(textOf(e))
+	}
+}
+
+func TestExplain_TupleThatTheSchemaDoesNotAllow(t *testing.T) {
+	w := newWorld(t, basic, "doc:a#viewer@user:ann")
+	w.graph = w.compile(strings.Replace("use expiration\n"+basic, "relation viewer: user | group#member\n\trelation approved",
+		"relation viewer: user with expiration | group#member\n\trelation approved", 1))
+	e := w.explain("doc:a#viewer@user:ann")
+	if e.Decision != Denied || !strings.Contains(textOf(e), "the schema does not allow this tuple") {
+		t.Error(textOf(e))
+	}
+}
+
+func TestExplain_ErrorsWithoutReasons(t *testing.T) {
+	w := newWorld(t, basic, "doc:a#viewer@group:g#member\ngroup:g#member@user:ann")
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	var limit *LimitError
+	var unknown *UnknownError
+	for _, test := range []struct {
+		ctx  context.Context
+		text string
+		max  int
+		is   func(error) bool
+	}{
+		{cancelled, "doc:a#view@user:ann", 0, func(err error) bool { return errors.Is(err, context.Canceled) }},
+		{context.Background(), "doc:a#view@user:ann", 1, func(err error) bool { return errors.As(err, &limit) && limit.Limit == "reads" }},
+		{context.Background(), "doc:a#look@user:ann", 0, func(err error) bool { return errors.As(err, &unknown) }},
+	} {
+		q := w.question(test.text)
+		q.Limits.Reads = test.max
+		if e, err := w.graph.Explain(test.ctx, w.view(), q); e != nil || !test.is(err) {
+			t.Errorf("%s: %v %v", test.text, e, err)
+		}
+	}
+}
+
+// TestExplain_FewerReadsLeaveReasonsOut: whatever the limit is, the decision is
+// Check's, and what is not looked at is not told as denied.
+func TestExplain_FewerReadsLeaveReasonsOut(t *testing.T) {
+	var b strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&b, "doc:a#viewer@group:g%d#member\ndoc:a#banned@group:g%d#member\n", i, i)
+	}
+	w := newWorld(t, forwardOnly, b.String()+"group:g3#member@user:ann\ndoc:a#viewer@user:bob")
+	left := 0
+	for _, text := range []string{"doc:a#see@user:ann", "doc:a#see@user:bob", "doc:a#see@user:eve"} {
+		for reads := 1; reads < 3000; reads += 7 {
+			q := w.question(text)
+			q.Limits.Reads = reads
+			a, err := w.ask(q)
+			e, got := w.graph.Explain(context.Background(), w.view(), q)
+			if fmt.Sprint(err) != fmt.Sprint(got) || err == nil && (e.Decision != a.Decision || e.Root.Outcome != outcomeOf(e)) {
+				t.Fatalf("%s in %d reads: %v %v, explained %v %v", text, reads, a, err, e, got)
+			}
+			if e != nil && strings.Contains(textOf(e), noteSpent) {
+				left++
+			}
+		}
+	}
+	if left < 10 {
+		t.Errorf("only %d explanations are incomplete", left)
+	}
+}
+
+func TestExplain_DeadlineEndsIt(t *testing.T) {
+	w := wideWorld(t)
+	for after := int64(1); after < 400; after += 3 {
+		ctx := &countdown{Context: context.Background(), left: after}
+		e, err := w.graph.Explain(ctx, w.view(), w.question("doc:a#view@user:eve"))
+		if (e == nil) != (err != nil) || err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("after %d looks: %v %v", after, e, err)
+		}
+	}
+}
+
+// countdown is a context whose deadline passes after some looks at it.
+type countdown struct {
+	context.Context
+	left int64
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+func BenchmarkExplain(b *testing.B) {
+	w := benchWorld(b)
+	ctx, v := context.Background(), w.view()
+	for _, h := range hot {
+		b.Run(h.name, func(b *testing.B) {
+			q := w.question(h.question)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := w.graph.Explain(ctx, v, q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	w = wideWorld(b)
+	v = w.view()
+	for _, text := range []string{"doc:a#viewer@user:eve", "doc:a#view@user:eve", "doc:a#viewer@user:ann", "doc:a#guest@user:ann"} {
+		b.Run(text, func(b *testing.B) {
+			q := w.question(text)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := w.graph.Explain(ctx, v, q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func (w *world) expandQuestion(name, relation string) *ExpandQuestion {
+	o, err := tuple.ParseObject(name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &ExpandQuestion{Object: o, Permission: relation, Now: w.now, Depth: -1}
+}
+
+func (w *world) expand(ctx context.Context, q *ExpandQuestion) (*Tree, error) {
+	tree, _, err := w.graph.Expand(ctx, w.view(), q)
+	return tree, err
+}
+
+func nodesOf(t *Tree) int {
+	n := 1
+	for _, c := range t.Children {
+		n += nodesOf(c)
+	}
+	return n
+}
+
+func TestExpand_MoreNodesAreAnError(t *testing.T) {
+	w := wideWorld(t)
+	ctx := context.Background()
+	q := w.expandQuestion("doc:a", "view")
+	var limit *LimitError
+	if tree, err := w.expand(ctx, q); tree != nil || !errors.As(err, &limit) || *limit != (LimitError{"nodes", 10_000, 10_001}) {
+		t.Error(err)
+	}
+	q.MaxNodes = 1_000_000
+	tree, err := w.expand(ctx, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := nodesOf(tree)
+	if q.MaxNodes = n; n < 2*wide {
+		t.Errorf("%d nodes", n)
+	}
+	if _, err := w.expand(ctx, q); err != nil {
+		t.Error(err)
+	}
+	q.MaxNodes = n - 1
+	if _, err := w.expand(ctx, q); !errors.As(err, &limit) {
+		t.Error(err)
+	}
+}
+
+func TestExpand_Errors(t *testing.T) {
+	w := wideWorld(t)
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	q := w.expandQuestion("doc:a", "view")
+	if _, err := w.expand(cancelled, q); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	q.MaxNodes, q.Limits.Reads = 1_000_000, 1000
+	var limit *LimitError
+	if _, err := w.expand(context.Background(), q); !errors.As(err, &limit) || limit.Limit != "reads" {
+		t.Error(err)
+	}
+	q.Contextual = parseTuples(t, "doc:a#view@user:ann")
+	var contextual *ContextualError
+	if _, err := w.expand(context.Background(), q); !errors.As(err, &contextual) {
+		t.Error(err)
+	}
+}
+
+func TestExpand_ContextualTuplesReplaceStoredOnes(t *testing.T) {
+	w := wideWorld(t)
+	w.write("group:x#member@user:ann\ndoc:b#guest@group:x#member[on:{\"open\":true}]")
+	q := w.expandQuestion("doc:b", "guest")
+	q.Contextual = parseTuples(t, "doc:b#guest@group:x#member[on]\ndoc:b#guest@group:new#member[on]\ngroup:new#member@user:new")
+	tree, err := w.expand(context.Background(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	_ = tree.WriteText(&b)
+	want := `doc:b#guest: group#member with on
++- group:new#member: user | group#member [on] needs open
+|  +- user:new
++- group:x#member: user | group#member [on] needs open
+   +- user:ann
+`
+	if b.String() != want {
+		t.Error(b.String())
+	}
+}
+
+func TestExpand_OrderOfWritesChangesNothing(t *testing.T) {
+	tuples := parseTuples(t, `
+		doc:a#viewer@user:zoe
+		doc:a#viewer@user:ann
+		doc:a#viewer@group:b#member
+		doc:a#viewer@group:a#member
+		doc:a#folder@folder:y
+		doc:a#folder@folder:x
+		folder:x#viewer@group:a#member
+		group:a#member@robot:r
+		group:b#member@group:a#member`)
+	text := func() string {
+		w := newWorld(t, basic, "")
+		w.writeTuples(tuples, store.OpTouch)
+		return w.expandText("doc:a#view", -1)
+	}
+	want := text()
+	for range tuples {
+		tuples = append(tuples[1:], tuples[0])
+		if got := text(); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+}
