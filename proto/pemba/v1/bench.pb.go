@@ -24,19 +24,30 @@ var File_pemba_v1_bench_proto protoreflect.FileDescriptor
 
 const file_pemba_v1_bench_proto_rawDesc = "" +
 	"\n" +
-	"\x14pemba/v1/bench.proto\x12\bpemba.v1\x1a\x19pemba/v1/permission.proto2G\n" +
+	"\x14pemba/v1/bench.proto\x12\bpemba.v1\x1a\x19pemba/v1/permission.proto2\xde\x01\n" +
 	"\fBenchService\x127\n" +
-	"\x04Echo\x12\x16.pemba.v1.CheckRequest\x1a\x17.pemba.v1.CheckResponseB5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
+	"\x04Echo\x12\x16.pemba.v1.CheckRequest\x1a\x17.pemba.v1.CheckResponse\x12M\n" +
+	"\n" +
+	"StreamEcho\x12\x1c.pemba.v1.StreamCheckRequest\x1a\x1d.pemba.v1.StreamCheckResponse(\x010\x01\x12F\n" +
+	"\tBatchEcho\x12\x1b.pemba.v1.BatchCheckRequest\x1a\x1c.pemba.v1.BatchCheckResponseB5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
 
 var file_pemba_v1_bench_proto_goTypes = []any{
-	(*CheckRequest)(nil),  // 0: pemba.v1.CheckRequest
-	(*CheckResponse)(nil), // 1: pemba.v1.CheckResponse
+	(*CheckRequest)(nil),        // 0: pemba.v1.CheckRequest
+	(*StreamCheckRequest)(nil),  // 1: pemba.v1.StreamCheckRequest
+	(*BatchCheckRequest)(nil),   // 2: pemba.v1.BatchCheckRequest
+	(*CheckResponse)(nil),       // 3: pemba.v1.CheckResponse
+	(*StreamCheckResponse)(nil), // 4: pemba.v1.StreamCheckResponse
+	(*BatchCheckResponse)(nil),  // 5: pemba.v1.BatchCheckResponse
 }
 var file_pemba_v1_bench_proto_depIdxs = []int32{
 	0, // 0: pemba.v1.BenchService.Echo:input_type -> pemba.v1.CheckRequest
-	1, // 1: pemba.v1.BenchService.Echo:output_type -> pemba.v1.CheckResponse
-	1, // [1:2] is the sub-list for method output_type
-	0, // [0:1] is the sub-list for method input_type
+	1, // 1: pemba.v1.BenchService.StreamEcho:input_type -> pemba.v1.StreamCheckRequest
+	2, // 2: pemba.v1.BenchService.BatchEcho:input_type -> pemba.v1.BatchCheckRequest
+	3, // 3: pemba.v1.BenchService.Echo:output_type -> pemba.v1.CheckResponse
+	4, // 4: pemba.v1.BenchService.StreamEcho:output_type -> pemba.v1.StreamCheckResponse
+	5, // 5: pemba.v1.BenchService.BatchEcho:output_type -> pemba.v1.BatchCheckResponse
+	3, // [3:6] is the sub-list for method output_type
+	0, // [0:3] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name

@@ -19,7 +19,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	BenchService_Echo_FullMethodName = "/pemba.v1.BenchService/Echo"
+	BenchService_Echo_FullMethodName       = "/pemba.v1.BenchService/Echo"
+	BenchService_StreamEcho_FullMethodName = "/pemba.v1.BenchService/StreamEcho"
+	BenchService_BatchEcho_FullMethodName  = "/pemba.v1.BenchService/BatchEcho"
 )
 
 // BenchServiceClient is the client API for BenchService service.
@@ -32,6 +34,11 @@ type BenchServiceClient interface {
 	// and does nothing in between: the baseline of what gRPC costs on this server.
 	// The answer's decision is DECISION_UNSPECIFIED.
 	Echo(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*CheckResponse, error)
+	// StreamEcho is to StreamCheck what Echo is to Check. A batch is answered by as
+	// many results.
+	StreamEcho(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamCheckRequest, StreamCheckResponse], error)
+	// BatchEcho is to BatchCheck what Echo is to Check.
+	BatchEcho(ctx context.Context, in *BatchCheckRequest, opts ...grpc.CallOption) (*BatchCheckResponse, error)
 }
 
 type benchServiceClient struct {
@@ -52,6 +59,29 @@ func (c *benchServiceClient) Echo(ctx context.Context, in *CheckRequest, opts ..
 	return out, nil
 }
 
+func (c *benchServiceClient) StreamEcho(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamCheckRequest, StreamCheckResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &BenchService_ServiceDesc.Streams[0], BenchService_StreamEcho_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamCheckRequest, StreamCheckResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BenchService_StreamEchoClient = grpc.BidiStreamingClient[StreamCheckRequest, StreamCheckResponse]
+
+func (c *benchServiceClient) BatchEcho(ctx context.Context, in *BatchCheckRequest, opts ...grpc.CallOption) (*BatchCheckResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchCheckResponse)
+	err := c.cc.Invoke(ctx, BenchService_BatchEcho_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // BenchServiceServer is the server API for BenchService service.
 // All implementations must embed UnimplementedBenchServiceServer
 // for forward compatibility.
@@ -62,6 +92,11 @@ type BenchServiceServer interface {
 	// and does nothing in between: the baseline of what gRPC costs on this server.
 	// The answer's decision is DECISION_UNSPECIFIED.
 	Echo(context.Context, *CheckRequest) (*CheckResponse, error)
+	// StreamEcho is to StreamCheck what Echo is to Check. A batch is answered by as
+	// many results.
+	StreamEcho(grpc.BidiStreamingServer[StreamCheckRequest, StreamCheckResponse]) error
+	// BatchEcho is to BatchCheck what Echo is to Check.
+	BatchEcho(context.Context, *BatchCheckRequest) (*BatchCheckResponse, error)
 	mustEmbedUnimplementedBenchServiceServer()
 }
 
@@ -74,6 +109,12 @@ type UnimplementedBenchServiceServer struct{}
 
 func (UnimplementedBenchServiceServer) Echo(context.Context, *CheckRequest) (*CheckResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Echo not implemented")
+}
+func (UnimplementedBenchServiceServer) StreamEcho(grpc.BidiStreamingServer[StreamCheckRequest, StreamCheckResponse]) error {
+	return status.Error(codes.Unimplemented, "method StreamEcho not implemented")
+}
+func (UnimplementedBenchServiceServer) BatchEcho(context.Context, *BatchCheckRequest) (*BatchCheckResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchEcho not implemented")
 }
 func (UnimplementedBenchServiceServer) mustEmbedUnimplementedBenchServiceServer() {}
 func (UnimplementedBenchServiceServer) testEmbeddedByValue()                      {}
@@ -114,6 +155,31 @@ func _BenchService_Echo_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BenchService_StreamEcho_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(BenchServiceServer).StreamEcho(&grpc.GenericServerStream[StreamCheckRequest, StreamCheckResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BenchService_StreamEchoServer = grpc.BidiStreamingServer[StreamCheckRequest, StreamCheckResponse]
+
+func _BenchService_BatchEcho_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchCheckRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BenchServiceServer).BatchEcho(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BenchService_BatchEcho_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BenchServiceServer).BatchEcho(ctx, req.(*BatchCheckRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // BenchService_ServiceDesc is the grpc.ServiceDesc for BenchService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -125,7 +191,18 @@ var BenchService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Echo",
 			Handler:    _BenchService_Echo_Handler,
 		},
+		{
+			MethodName: "BatchEcho",
+			Handler:    _BenchService_BatchEcho_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "StreamEcho",
+			Handler:       _BenchService_StreamEcho_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "pemba/v1/bench.proto",
 }

@@ -42,25 +42,31 @@ type Error struct {
 	//   - DUPLICATE_UPDATE, INVALID_WRITE, TOO_LARGE: of a write;
 	//   - MALFORMED_TOKEN, FOREIGN_TOKEN, OLD_INCARNATION, OTHER_TENANT: the token
 	//     is none, or of another cluster, of this one before it was restored, or
-	//     of another tenant.
+	//     of another tenant;
+	//   - MALFORMED_CURSOR, OTHER_REQUEST: the cursor is none of this cluster's, or
+	//     of another request.
 	//
 	// The request is right but not possible here and now:
 	//   - UNKNOWN_TENANT (NOT_FOUND), RESERVED_TENANT (PERMISSION_DENIED);
 	//   - NO_SCHEMA (FAILED_PRECONDITION): write one first;
-	//   - TUPLE_EXISTS (ALREADY_EXISTS), PRECONDITION_FAILED, SCHEMA_CHANGED,
-	//     SCHEMA_ORPHANS_TUPLES, REQUEST_ID_REUSED, REQUEST_ID_TOO_OLD
-	//     (FAILED_PRECONDITION): of a write;
-	//   - TOKEN_AHEAD, TOKEN_TOO_OLD (OUT_OF_RANGE): its revision does not exist
-	//     yet, or is not readable any more;
-	//   - DEPTH_LIMIT, NESTING_LIMIT, READS_LIMIT, TIME_LIMIT, NEGATIVE_CYCLE, CAVEAT_FAILED
-	//     (FAILED_PRECONDITION): the question cannot be decided.
+	//   - TUPLE_EXISTS, TENANT_EXISTS (ALREADY_EXISTS), PRECONDITION_FAILED,
+	//     SCHEMA_CHANGED, SCHEMA_ORPHANS_TUPLES, REQUEST_ID_REUSED,
+	//     REQUEST_ID_TOO_OLD (FAILED_PRECONDITION): of a write;
+	//   - IMPORT_CONFLICT (FAILED_PRECONDITION): another import of that name has
+	//     begun;
+	//   - TOKEN_AHEAD, TOKEN_TOO_OLD, CURSOR_TOO_OLD (OUT_OF_RANGE): its revision
+	//     does not exist yet, or is not readable any more;
+	//   - DEPTH_LIMIT, NESTING_LIMIT, READS_LIMIT, NODES_LIMIT, TIME_LIMIT,
+	//     NEGATIVE_CYCLE, CAVEAT_FAILED (FAILED_PRECONDITION): the question cannot
+	//     be decided.
 	//
 	// The server cannot do it now:
 	//   - NOT_READY, STALE, NO_LEADER, DISK_FULL, SCHEMA_BUSY, SHUTTING_DOWN
-	//     (UNAVAILABLE), OVERLOADED, STORE_FULL, TOO_MANY_READS
-	//     (RESOURCE_EXHAUSTED);
-	//   - SLOW_READER (RESOURCE_EXHAUSTED): a Read was cut off because its client
-	//     took nothing for too long;
+	//     (UNAVAILABLE), OVERLOADED, STORE_FULL, TOO_MANY_READS,
+	//     TOO_MANY_STREAMS (RESOURCE_EXHAUSTED);
+	//   - SLOW_READER (RESOURCE_EXHAUSTED): a stream was cut off because its client
+	//     took nothing for too long; of a Watch, the metadata has the token to
+	//     resume from;
 	//   - UNKNOWN_OUTCOME (UNKNOWN): a write that may or may not happen;
 	//   - DEADLINE_EXCEEDED, CANCELED, INTERNAL: as the codes of that name.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`

@@ -80,6 +80,1733 @@ func (Decision) EnumDescriptor() ([]byte, []int) {
 	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{0}
 }
 
+// What the node stands for.
+type ExpandNode_Kind int32
+
+const (
+	// Not used.
+	ExpandNode_KIND_UNSPECIFIED ExpandNode_Kind = 0
+	// A relation of an object; its children are its tuples.
+	ExpandNode_KIND_RELATION ExpandNode_Kind = 1
+	// A permission of an object; its child is its rewrite.
+	ExpandNode_KIND_PERMISSION ExpandNode_Kind = 2
+	// Whoever has any child.
+	ExpandNode_KIND_UNION ExpandNode_Kind = 3
+	// Whoever has every child.
+	ExpandNode_KIND_INTERSECTION ExpandNode_Kind = 4
+	// Whoever has the first child and not the second.
+	ExpandNode_KIND_EXCLUSION ExpandNode_Kind = 5
+	// Stored or contextual tuples; one child for each.
+	ExpandNode_KIND_DIRECT ExpandNode_Kind = 6
+	// Whoever has any child; one child for each tuple of the tupleset.
+	ExpandNode_KIND_ARROW ExpandNode_Kind = 7
+	// Whoever has every child, of which there is at least one.
+	ExpandNode_KIND_ALL ExpandNode_Kind = 8
+	// Nobody.
+	ExpandNode_KIND_NIL ExpandNode_Kind = 9
+	// The object itself.
+	ExpandNode_KIND_SELF ExpandNode_Kind = 10
+	// A relation or permission that is expanded elsewhere in the tree.
+	ExpandNode_KIND_SEEN ExpandNode_Kind = 11
+	// A subject that a tuple names and that is not followed further.
+	ExpandNode_KIND_SUBJECT ExpandNode_Kind = 12
+)
+
+// Enum value maps for ExpandNode_Kind.
+var (
+	ExpandNode_Kind_name = map[int32]string{
+		0:  "KIND_UNSPECIFIED",
+		1:  "KIND_RELATION",
+		2:  "KIND_PERMISSION",
+		3:  "KIND_UNION",
+		4:  "KIND_INTERSECTION",
+		5:  "KIND_EXCLUSION",
+		6:  "KIND_DIRECT",
+		7:  "KIND_ARROW",
+		8:  "KIND_ALL",
+		9:  "KIND_NIL",
+		10: "KIND_SELF",
+		11: "KIND_SEEN",
+		12: "KIND_SUBJECT",
+	}
+	ExpandNode_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED":  0,
+		"KIND_RELATION":     1,
+		"KIND_PERMISSION":   2,
+		"KIND_UNION":        3,
+		"KIND_INTERSECTION": 4,
+		"KIND_EXCLUSION":    5,
+		"KIND_DIRECT":       6,
+		"KIND_ARROW":        7,
+		"KIND_ALL":          8,
+		"KIND_NIL":          9,
+		"KIND_SELF":         10,
+		"KIND_SEEN":         11,
+		"KIND_SUBJECT":      12,
+	}
+)
+
+func (x ExpandNode_Kind) Enum() *ExpandNode_Kind {
+	p := new(ExpandNode_Kind)
+	*p = x
+	return p
+}
+
+func (x ExpandNode_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExpandNode_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_pemba_v1_permission_proto_enumTypes[1].Descriptor()
+}
+
+func (ExpandNode_Kind) Type() protoreflect.EnumType {
+	return &file_pemba_v1_permission_proto_enumTypes[1]
+}
+
+func (x ExpandNode_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExpandNode_Kind.Descriptor instead.
+func (ExpandNode_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{10, 0}
+}
+
+// What caveats let the node's tuple count for.
+type ExpandNode_CaveatState int32
+
+const (
+	// It has no caveat.
+	ExpandNode_CAVEAT_STATE_UNSPECIFIED ExpandNode_CaveatState = 0
+	// The caveat holds.
+	ExpandNode_CAVEAT_STATE_HOLDS ExpandNode_CaveatState = 1
+	// It does not: the tuple does not count.
+	ExpandNode_CAVEAT_STATE_FAILS ExpandNode_CaveatState = 2
+	// It depends on missing_context.
+	ExpandNode_CAVEAT_STATE_OPEN ExpandNode_CaveatState = 3
+	// Its evaluation ended in error.
+	ExpandNode_CAVEAT_STATE_ERROR ExpandNode_CaveatState = 4
+)
+
+// Enum value maps for ExpandNode_CaveatState.
+var (
+	ExpandNode_CaveatState_name = map[int32]string{
+		0: "CAVEAT_STATE_UNSPECIFIED",
+		1: "CAVEAT_STATE_HOLDS",
+		2: "CAVEAT_STATE_FAILS",
+		3: "CAVEAT_STATE_OPEN",
+		4: "CAVEAT_STATE_ERROR",
+	}
+	ExpandNode_CaveatState_value = map[string]int32{
+		"CAVEAT_STATE_UNSPECIFIED": 0,
+		"CAVEAT_STATE_HOLDS":       1,
+		"CAVEAT_STATE_FAILS":       2,
+		"CAVEAT_STATE_OPEN":        3,
+		"CAVEAT_STATE_ERROR":       4,
+	}
+)
+
+func (x ExpandNode_CaveatState) Enum() *ExpandNode_CaveatState {
+	p := new(ExpandNode_CaveatState)
+	*p = x
+	return p
+}
+
+func (x ExpandNode_CaveatState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExpandNode_CaveatState) Descriptor() protoreflect.EnumDescriptor {
+	return file_pemba_v1_permission_proto_enumTypes[2].Descriptor()
+}
+
+func (ExpandNode_CaveatState) Type() protoreflect.EnumType {
+	return &file_pemba_v1_permission_proto_enumTypes[2]
+}
+
+func (x ExpandNode_CaveatState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExpandNode_CaveatState.Descriptor instead.
+func (ExpandNode_CaveatState) EnumDescriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{10, 1}
+}
+
+// What the step looked at.
+type ExplainStep_Kind int32
+
+const (
+	// Not used.
+	ExplainStep_KIND_UNSPECIFIED ExplainStep_Kind = 0
+	// A relation of an object.
+	ExplainStep_KIND_RELATION ExplainStep_Kind = 1
+	// A permission of an object.
+	ExplainStep_KIND_PERMISSION ExplainStep_Kind = 2
+	// Any of its children.
+	ExplainStep_KIND_UNION ExplainStep_Kind = 3
+	// All of its children.
+	ExplainStep_KIND_INTERSECTION ExplainStep_Kind = 4
+	// The first child and not the second.
+	ExplainStep_KIND_EXCLUSION ExplainStep_Kind = 5
+	// A way over the tuples of a relation; one child for each tuple.
+	ExplainStep_KIND_ARROW ExplainStep_Kind = 6
+	// All of the tuples of a relation, at least one.
+	ExplainStep_KIND_ALL ExplainStep_Kind = 7
+	// A tuple.
+	ExplainStep_KIND_TUPLE ExplainStep_Kind = 8
+	// The object itself.
+	ExplainStep_KIND_SELF ExplainStep_Kind = 9
+	// The userset itself, which is a member of itself.
+	ExplainStep_KIND_MEMBER ExplainStep_Kind = 10
+	// Nobody.
+	ExplainStep_KIND_NIL ExplainStep_Kind = 11
+	// Something that was not looked at; the note says why.
+	ExplainStep_KIND_SKIPPED ExplainStep_Kind = 12
+	// A relation or permission whose decision is under way above: a cycle, which
+	// contributes nothing.
+	ExplainStep_KIND_CYCLE ExplainStep_Kind = 13
+)
+
+// Enum value maps for ExplainStep_Kind.
+var (
+	ExplainStep_Kind_name = map[int32]string{
+		0:  "KIND_UNSPECIFIED",
+		1:  "KIND_RELATION",
+		2:  "KIND_PERMISSION",
+		3:  "KIND_UNION",
+		4:  "KIND_INTERSECTION",
+		5:  "KIND_EXCLUSION",
+		6:  "KIND_ARROW",
+		7:  "KIND_ALL",
+		8:  "KIND_TUPLE",
+		9:  "KIND_SELF",
+		10: "KIND_MEMBER",
+		11: "KIND_NIL",
+		12: "KIND_SKIPPED",
+		13: "KIND_CYCLE",
+	}
+	ExplainStep_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED":  0,
+		"KIND_RELATION":     1,
+		"KIND_PERMISSION":   2,
+		"KIND_UNION":        3,
+		"KIND_INTERSECTION": 4,
+		"KIND_EXCLUSION":    5,
+		"KIND_ARROW":        6,
+		"KIND_ALL":          7,
+		"KIND_TUPLE":        8,
+		"KIND_SELF":         9,
+		"KIND_MEMBER":       10,
+		"KIND_NIL":          11,
+		"KIND_SKIPPED":      12,
+		"KIND_CYCLE":        13,
+	}
+)
+
+func (x ExplainStep_Kind) Enum() *ExplainStep_Kind {
+	p := new(ExplainStep_Kind)
+	*p = x
+	return p
+}
+
+func (x ExplainStep_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExplainStep_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_pemba_v1_permission_proto_enumTypes[3].Descriptor()
+}
+
+func (ExplainStep_Kind) Type() protoreflect.EnumType {
+	return &file_pemba_v1_permission_proto_enumTypes[3]
+}
+
+func (x ExplainStep_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExplainStep_Kind.Descriptor instead.
+func (ExplainStep_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{13, 0}
+}
+
+// What a step came to.
+type ExplainStep_Outcome int32
+
+const (
+	// It was not looked at.
+	ExplainStep_OUTCOME_UNSPECIFIED ExplainStep_Outcome = 0
+	// It denies.
+	ExplainStep_OUTCOME_DENIED ExplainStep_Outcome = 1
+	// It depends on missing_context.
+	ExplainStep_OUTCOME_CONDITIONAL ExplainStep_Outcome = 2
+	// It ended in error.
+	ExplainStep_OUTCOME_FAILED ExplainStep_Outcome = 3
+	// It allows.
+	ExplainStep_OUTCOME_ALLOWED ExplainStep_Outcome = 4
+)
+
+// Enum value maps for ExplainStep_Outcome.
+var (
+	ExplainStep_Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "OUTCOME_DENIED",
+		2: "OUTCOME_CONDITIONAL",
+		3: "OUTCOME_FAILED",
+		4: "OUTCOME_ALLOWED",
+	}
+	ExplainStep_Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED": 0,
+		"OUTCOME_DENIED":      1,
+		"OUTCOME_CONDITIONAL": 2,
+		"OUTCOME_FAILED":      3,
+		"OUTCOME_ALLOWED":     4,
+	}
+)
+
+func (x ExplainStep_Outcome) Enum() *ExplainStep_Outcome {
+	p := new(ExplainStep_Outcome)
+	*p = x
+	return p
+}
+
+func (x ExplainStep_Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExplainStep_Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_pemba_v1_permission_proto_enumTypes[4].Descriptor()
+}
+
+func (ExplainStep_Outcome) Type() protoreflect.EnumType {
+	return &file_pemba_v1_permission_proto_enumTypes[4]
+}
+
+func (x ExplainStep_Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExplainStep_Outcome.Descriptor instead.
+func (ExplainStep_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{13, 1}
+}
+
+// StreamCheckRequest is one question of a stream, or one batch of them.
+type StreamCheckRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Chosen by the client; the answer carries it. Any value, also a repeated one.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Required.
+	//
+	// Types that are valid to be assigned to Question:
+	//
+	//	*StreamCheckRequest_Check
+	//	*StreamCheckRequest_Batch
+	Question      isStreamCheckRequest_Question `protobuf_oneof:"question"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamCheckRequest) Reset() {
+	*x = StreamCheckRequest{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamCheckRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamCheckRequest) ProtoMessage() {}
+
+func (x *StreamCheckRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamCheckRequest.ProtoReflect.Descriptor instead.
+func (*StreamCheckRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *StreamCheckRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *StreamCheckRequest) GetQuestion() isStreamCheckRequest_Question {
+	if x != nil {
+		return x.Question
+	}
+	return nil
+}
+
+func (x *StreamCheckRequest) GetCheck() *CheckRequest {
+	if x != nil {
+		if x, ok := x.Question.(*StreamCheckRequest_Check); ok {
+			return x.Check
+		}
+	}
+	return nil
+}
+
+func (x *StreamCheckRequest) GetBatch() *BatchCheckRequest {
+	if x != nil {
+		if x, ok := x.Question.(*StreamCheckRequest_Batch); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
+type isStreamCheckRequest_Question interface {
+	isStreamCheckRequest_Question()
+}
+
+type StreamCheckRequest_Check struct {
+	// One question.
+	Check *CheckRequest `protobuf:"bytes,2,opt,name=check,proto3,oneof"`
+}
+
+type StreamCheckRequest_Batch struct {
+	// Several questions at one view.
+	Batch *BatchCheckRequest `protobuf:"bytes,3,opt,name=batch,proto3,oneof"`
+}
+
+func (*StreamCheckRequest_Check) isStreamCheckRequest_Question() {}
+
+func (*StreamCheckRequest_Batch) isStreamCheckRequest_Question() {}
+
+// StreamCheckResponse is the answer to one StreamCheckRequest.
+type StreamCheckResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the request.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Always set.
+	//
+	// Types that are valid to be assigned to Answer:
+	//
+	//	*StreamCheckResponse_Check
+	//	*StreamCheckResponse_Batch
+	//	*StreamCheckResponse_Error
+	Answer        isStreamCheckResponse_Answer `protobuf_oneof:"answer"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamCheckResponse) Reset() {
+	*x = StreamCheckResponse{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamCheckResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamCheckResponse) ProtoMessage() {}
+
+func (x *StreamCheckResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamCheckResponse.ProtoReflect.Descriptor instead.
+func (*StreamCheckResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StreamCheckResponse) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *StreamCheckResponse) GetAnswer() isStreamCheckResponse_Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *StreamCheckResponse) GetCheck() *CheckResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*StreamCheckResponse_Check); ok {
+			return x.Check
+		}
+	}
+	return nil
+}
+
+func (x *StreamCheckResponse) GetBatch() *BatchCheckResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*StreamCheckResponse_Batch); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
+func (x *StreamCheckResponse) GetError() *Error {
+	if x != nil {
+		if x, ok := x.Answer.(*StreamCheckResponse_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+type isStreamCheckResponse_Answer interface {
+	isStreamCheckResponse_Answer()
+}
+
+type StreamCheckResponse_Check struct {
+	// To a check.
+	Check *CheckResponse `protobuf:"bytes,2,opt,name=check,proto3,oneof"`
+}
+
+type StreamCheckResponse_Batch struct {
+	// To a batch.
+	Batch *BatchCheckResponse `protobuf:"bytes,3,opt,name=batch,proto3,oneof"`
+}
+
+type StreamCheckResponse_Error struct {
+	// Why there is no answer. The stream goes on.
+	Error *Error `protobuf:"bytes,4,opt,name=error,proto3,oneof"`
+}
+
+func (*StreamCheckResponse_Check) isStreamCheckResponse_Answer() {}
+
+func (*StreamCheckResponse_Batch) isStreamCheckResponse_Answer() {}
+
+func (*StreamCheckResponse_Error) isStreamCheckResponse_Answer() {}
+
+// ListObjectsRequest asks which objects a subject reaches.
+type ListObjectsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tenant whose schema and tuples answer; empty = "default".
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Type of the objects. Required.
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// Permission or relation of that type. Required.
+	Permission string `protobuf:"bytes,3,opt,name=permission,proto3" json:"permission,omitempty"`
+	// Who asks for access: a single subject or a userset, not the wildcard.
+	// Required.
+	Subject *Subject `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
+	// See CheckRequest.context_json.
+	ContextJson string `protobuf:"bytes,5,opt,name=context_json,json=contextJson,proto3" json:"context_json,omitempty"`
+	// See CheckRequest.contextual_tuples.
+	ContextualTuples []*Tuple `protobuf:"bytes,6,rep,name=contextual_tuples,json=contextualTuples,proto3" json:"contextual_tuples,omitempty"`
+	// Which view answers; absent = any. With a cursor: absent, as the cursor names
+	// its view.
+	Consistency *Consistency `protobuf:"bytes,7,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// Only objects whose id begins with this; empty = all.
+	IdPrefix string `protobuf:"bytes,8,opt,name=id_prefix,json=idPrefix,proto3" json:"id_prefix,omitempty"`
+	// The most objects to send; 0 = no bound.
+	Limit uint32 `protobuf:"varint,9,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Continues behind an earlier answer to the same request, at the same view and
+	// time; everything but limit and consistency must be as it was.
+	Cursor string `protobuf:"bytes,10,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Send only the number of objects, not the objects.
+	CountOnly     bool `protobuf:"varint,11,opt,name=count_only,json=countOnly,proto3" json:"count_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListObjectsRequest) Reset() {
+	*x = ListObjectsRequest{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListObjectsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListObjectsRequest) ProtoMessage() {}
+
+func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListObjectsRequest.ProtoReflect.Descriptor instead.
+func (*ListObjectsRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ListObjectsRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetSubject() *Subject {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+func (x *ListObjectsRequest) GetContextJson() string {
+	if x != nil {
+		return x.ContextJson
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetContextualTuples() []*Tuple {
+	if x != nil {
+		return x.ContextualTuples
+	}
+	return nil
+}
+
+func (x *ListObjectsRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *ListObjectsRequest) GetIdPrefix() string {
+	if x != nil {
+		return x.IdPrefix
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListObjectsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetCountOnly() bool {
+	if x != nil {
+		return x.CountOnly
+	}
+	return false
+}
+
+// ListObjectsResponse is one part of a list.
+type ListObjectsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Some of the objects, each once, in an order that is the same at the same
+	// view; may be empty.
+	Objects []*ListedObject `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
+	// Continues behind the last of these objects. Empty in the last message of a
+	// list that is complete.
+	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Objects listed by this call so far, this message included.
+	Count int64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// Token of the view that is listed, the same in each message.
+	Token string `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`
+	// See CheckResponse.decision_time; the same in each message.
+	DecisionTime  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=decision_time,json=decisionTime,proto3" json:"decision_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListObjectsResponse) Reset() {
+	*x = ListObjectsResponse{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListObjectsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListObjectsResponse) ProtoMessage() {}
+
+func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListObjectsResponse.ProtoReflect.Descriptor instead.
+func (*ListObjectsResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListObjectsResponse) GetObjects() []*ListedObject {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *ListObjectsResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *ListObjectsResponse) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ListObjectsResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *ListObjectsResponse) GetDecisionTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DecisionTime
+	}
+	return nil
+}
+
+// ListedObject is one result of ListObjects.
+type ListedObject struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the object.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Allowed or conditional. DECISION_UNSPECIFIED exactly when error is set.
+	Decision Decision `protobuf:"varint,2,opt,name=decision,proto3,enum=pemba.v1.Decision" json:"decision,omitempty"`
+	// See CheckResponse.missing_context.
+	MissingContext []string `protobuf:"bytes,3,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	// Why this one could not be decided.
+	Error         *Error `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListedObject) Reset() {
+	*x = ListedObject{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListedObject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListedObject) ProtoMessage() {}
+
+func (x *ListedObject) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListedObject.ProtoReflect.Descriptor instead.
+func (*ListedObject) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListedObject) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListedObject) GetDecision() Decision {
+	if x != nil {
+		return x.Decision
+	}
+	return Decision_DECISION_UNSPECIFIED
+}
+
+func (x *ListedObject) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
+}
+
+func (x *ListedObject) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+// ListSubjectsRequest asks who reaches an object.
+type ListSubjectsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tenant whose schema and tuples answer; empty = "default".
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// The object that access is asked for. Required.
+	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	// Permission or relation of the object's type. Required.
+	Permission string `protobuf:"bytes,3,opt,name=permission,proto3" json:"permission,omitempty"`
+	// Type of the subjects. Required.
+	SubjectType string `protobuf:"bytes,4,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
+	// Empty = single subjects; else usersets with this relation or permission.
+	SubjectRelation string `protobuf:"bytes,5,opt,name=subject_relation,json=subjectRelation,proto3" json:"subject_relation,omitempty"`
+	// See CheckRequest.context_json.
+	ContextJson string `protobuf:"bytes,6,opt,name=context_json,json=contextJson,proto3" json:"context_json,omitempty"`
+	// See CheckRequest.contextual_tuples.
+	ContextualTuples []*Tuple `protobuf:"bytes,7,rep,name=contextual_tuples,json=contextualTuples,proto3" json:"contextual_tuples,omitempty"`
+	// See ListObjectsRequest.consistency.
+	Consistency *Consistency `protobuf:"bytes,8,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// Only subjects whose id begins with this; empty = all. The wildcard is listed
+	// in any case.
+	IdPrefix string `protobuf:"bytes,9,opt,name=id_prefix,json=idPrefix,proto3" json:"id_prefix,omitempty"`
+	// See ListObjectsRequest.limit.
+	Limit uint32 `protobuf:"varint,10,opt,name=limit,proto3" json:"limit,omitempty"`
+	// See ListObjectsRequest.cursor.
+	Cursor string `protobuf:"bytes,11,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Send only the number of results, not the results.
+	CountOnly     bool `protobuf:"varint,12,opt,name=count_only,json=countOnly,proto3" json:"count_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubjectsRequest) Reset() {
+	*x = ListSubjectsRequest{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubjectsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubjectsRequest) ProtoMessage() {}
+
+func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubjectsRequest.ProtoReflect.Descriptor instead.
+func (*ListSubjectsRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListSubjectsRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *ListSubjectsRequest) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetSubjectType() string {
+	if x != nil {
+		return x.SubjectType
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetSubjectRelation() string {
+	if x != nil {
+		return x.SubjectRelation
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetContextJson() string {
+	if x != nil {
+		return x.ContextJson
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetContextualTuples() []*Tuple {
+	if x != nil {
+		return x.ContextualTuples
+	}
+	return nil
+}
+
+func (x *ListSubjectsRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *ListSubjectsRequest) GetIdPrefix() string {
+	if x != nil {
+		return x.IdPrefix
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListSubjectsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetCountOnly() bool {
+	if x != nil {
+		return x.CountOnly
+	}
+	return false
+}
+
+// ListSubjectsResponse is one part of a list.
+type ListSubjectsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Some of the subjects, each once, in an order that is the same at the same
+	// view; may be empty.
+	Subjects []*ListedSubject `protobuf:"bytes,1,rep,name=subjects,proto3" json:"subjects,omitempty"`
+	// See ListObjectsResponse.cursor.
+	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Results listed by this call so far, this message included.
+	Count int64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// Token of the view that is listed, the same in each message.
+	Token string `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`
+	// See CheckResponse.decision_time; the same in each message.
+	DecisionTime  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=decision_time,json=decisionTime,proto3" json:"decision_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubjectsResponse) Reset() {
+	*x = ListSubjectsResponse{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubjectsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubjectsResponse) ProtoMessage() {}
+
+func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubjectsResponse.ProtoReflect.Descriptor instead.
+func (*ListSubjectsResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ListSubjectsResponse) GetSubjects() []*ListedSubject {
+	if x != nil {
+		return x.Subjects
+	}
+	return nil
+}
+
+func (x *ListSubjectsResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *ListSubjectsResponse) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ListSubjectsResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *ListSubjectsResponse) GetDecisionTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DecisionTime
+	}
+	return nil
+}
+
+// ListedSubject is one result of ListSubjects.
+type ListedSubject struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the subject; "*" = the wildcard: every subject of the type, but for
+	// those that are listed with another decision.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Allowed or conditional; denied for a subject that the wildcard would cover
+	// but that is excepted from it. DECISION_UNSPECIFIED exactly when error is set.
+	Decision Decision `protobuf:"varint,2,opt,name=decision,proto3,enum=pemba.v1.Decision" json:"decision,omitempty"`
+	// See CheckResponse.missing_context.
+	MissingContext []string `protobuf:"bytes,3,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	// Why this one could not be decided.
+	Error         *Error `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListedSubject) Reset() {
+	*x = ListedSubject{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListedSubject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListedSubject) ProtoMessage() {}
+
+func (x *ListedSubject) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListedSubject.ProtoReflect.Descriptor instead.
+func (*ListedSubject) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListedSubject) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListedSubject) GetDecision() Decision {
+	if x != nil {
+		return x.Decision
+	}
+	return Decision_DECISION_UNSPECIFIED
+}
+
+func (x *ListedSubject) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
+}
+
+func (x *ListedSubject) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+// ExpandRequest asks for the tree behind a permission.
+type ExpandRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tenant whose schema and tuples answer; empty = "default".
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Required.
+	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	// Permission or relation of the object's type. Required.
+	Permission string `protobuf:"bytes,3,opt,name=permission,proto3" json:"permission,omitempty"`
+	// See CheckRequest.context_json; caveats are evaluated with it.
+	ContextJson string `protobuf:"bytes,4,opt,name=context_json,json=contextJson,proto3" json:"context_json,omitempty"`
+	// See CheckRequest.contextual_tuples.
+	ContextualTuples []*Tuple `protobuf:"bytes,5,rep,name=contextual_tuples,json=contextualTuples,proto3" json:"contextual_tuples,omitempty"`
+	// Which view answers; absent = any.
+	Consistency *Consistency `protobuf:"bytes,6,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// How many tuples deep usersets and arrows are followed; 0 = the object's own
+	// tree only, negative = as far as it goes.
+	Depth int32 `protobuf:"varint,7,opt,name=depth,proto3" json:"depth,omitempty"`
+	// The most nodes of the tree, tuples included; more is an error. Up to
+	// 100,000; 0 = 10,000.
+	MaxNodes      uint32 `protobuf:"varint,8,opt,name=max_nodes,json=maxNodes,proto3" json:"max_nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpandRequest) Reset() {
+	*x = ExpandRequest{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpandRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpandRequest) ProtoMessage() {}
+
+func (x *ExpandRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpandRequest.ProtoReflect.Descriptor instead.
+func (*ExpandRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExpandRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *ExpandRequest) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *ExpandRequest) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
+}
+
+func (x *ExpandRequest) GetContextJson() string {
+	if x != nil {
+		return x.ContextJson
+	}
+	return ""
+}
+
+func (x *ExpandRequest) GetContextualTuples() []*Tuple {
+	if x != nil {
+		return x.ContextualTuples
+	}
+	return nil
+}
+
+func (x *ExpandRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *ExpandRequest) GetDepth() int32 {
+	if x != nil {
+		return x.Depth
+	}
+	return 0
+}
+
+func (x *ExpandRequest) GetMaxNodes() uint32 {
+	if x != nil {
+		return x.MaxNodes
+	}
+	return 0
+}
+
+// ExpandResponse is a tree.
+type ExpandResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its root is the permission asked for.
+	Tree *ExpandNode `protobuf:"bytes,1,opt,name=tree,proto3" json:"tree,omitempty"`
+	// The same for people.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// What it cost.
+	Work *Work `protobuf:"bytes,3,opt,name=work,proto3" json:"work,omitempty"`
+	// Token of the view that answered.
+	Token string `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`
+	// See CheckResponse.decision_time.
+	DecisionTime  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=decision_time,json=decisionTime,proto3" json:"decision_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpandResponse) Reset() {
+	*x = ExpandResponse{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpandResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpandResponse) ProtoMessage() {}
+
+func (x *ExpandResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpandResponse.ProtoReflect.Descriptor instead.
+func (*ExpandResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ExpandResponse) GetTree() *ExpandNode {
+	if x != nil {
+		return x.Tree
+	}
+	return nil
+}
+
+func (x *ExpandResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ExpandResponse) GetWork() *Work {
+	if x != nil {
+		return x.Work
+	}
+	return nil
+}
+
+func (x *ExpandResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *ExpandResponse) GetDecisionTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DecisionTime
+	}
+	return nil
+}
+
+// ExpandNode is one node of a tree.
+type ExpandNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always set.
+	Kind ExpandNode_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=pemba.v1.ExpandNode_Kind" json:"kind,omitempty"`
+	// Of relations and permissions.
+	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	// Of relations and permissions.
+	Relation string `protobuf:"bytes,3,opt,name=relation,proto3" json:"relation,omitempty"`
+	// An arrow as it is written in the schema.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// The tuple by which the node was reached.
+	Tuple *Tuple `protobuf:"bytes,5,opt,name=tuple,proto3" json:"tuple,omitempty"`
+	// State of that tuple's caveat.
+	Caveat ExpandNode_CaveatState `protobuf:"varint,6,opt,name=caveat,proto3,enum=pemba.v1.ExpandNode_CaveatState" json:"caveat,omitempty"`
+	// With CAVEAT_STATE_OPEN: the parameters that would decide, sorted.
+	MissingContext []string `protobuf:"bytes,7,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	// With CAVEAT_STATE_ERROR: what went wrong.
+	Error string `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	// In the order of the schema; tuples in a fixed order.
+	Children      []*ExpandNode `protobuf:"bytes,9,rep,name=children,proto3" json:"children,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpandNode) Reset() {
+	*x = ExpandNode{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpandNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpandNode) ProtoMessage() {}
+
+func (x *ExpandNode) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpandNode.ProtoReflect.Descriptor instead.
+func (*ExpandNode) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ExpandNode) GetKind() ExpandNode_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return ExpandNode_KIND_UNSPECIFIED
+}
+
+func (x *ExpandNode) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *ExpandNode) GetRelation() string {
+	if x != nil {
+		return x.Relation
+	}
+	return ""
+}
+
+func (x *ExpandNode) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ExpandNode) GetTuple() *Tuple {
+	if x != nil {
+		return x.Tuple
+	}
+	return nil
+}
+
+func (x *ExpandNode) GetCaveat() ExpandNode_CaveatState {
+	if x != nil {
+		return x.Caveat
+	}
+	return ExpandNode_CAVEAT_STATE_UNSPECIFIED
+}
+
+func (x *ExpandNode) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
+}
+
+func (x *ExpandNode) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *ExpandNode) GetChildren() []*ExpandNode {
+	if x != nil {
+		return x.Children
+	}
+	return nil
+}
+
+// ExplainRequest is one question.
+type ExplainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The question, as Check takes it. Required.
+	Check         *CheckRequest `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRequest) Reset() {
+	*x = ExplainRequest{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRequest) ProtoMessage() {}
+
+func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ExplainRequest) GetCheck() *CheckRequest {
+	if x != nil {
+		return x.Check
+	}
+	return nil
+}
+
+// ExplainResponse is a decision with its reasons, or why there is none.
+type ExplainResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What Check answers, with what Check would have cost without a cache.
+	// DECISION_UNSPECIFIED exactly when error is set.
+	Answer *CheckResponse `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	// Why: with DECISION_ALLOWED the way that allowed it, else everything that was
+	// tried. Wide parts are cut and say so.
+	Why *ExplainStep `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	// The same for people.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// The answer holds from this time on; absent = ever since.
+	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// The answer holds until before this time, when a tuple expires; absent = for ever.
+	Until *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	// What Check ends in when the question cannot be decided and there is something
+	// to show: a caveat that fails, a cycle through a negation, too long a chain.
+	Error         *Error `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainResponse) Reset() {
+	*x = ExplainResponse{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainResponse) ProtoMessage() {}
+
+func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
+func (*ExplainResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ExplainResponse) GetAnswer() *CheckResponse {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetWhy() *ExplainStep {
+	if x != nil {
+		return x.Why
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ExplainResponse) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+// ExplainStep is one step of an explanation.
+type ExplainStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always set.
+	Kind ExplainStep_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=pemba.v1.ExplainStep_Kind" json:"kind,omitempty"`
+	// What it came to.
+	Outcome ExplainStep_Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=pemba.v1.ExplainStep_Outcome" json:"outcome,omitempty"`
+	// Of relations and permissions.
+	Object *Object `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
+	// Of relations and permissions.
+	Relation string `protobuf:"bytes,4,opt,name=relation,proto3" json:"relation,omitempty"`
+	// The part of the schema, as written.
+	Text string `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	// The tuple that was read.
+	Tuple *Tuple `protobuf:"bytes,6,opt,name=tuple,proto3" json:"tuple,omitempty"`
+	// The evaluation of its caveat.
+	Caveat *ExplainStep_CaveatUse `protobuf:"bytes,7,opt,name=caveat,proto3" json:"caveat,omitempty"`
+	// True when the tuple has expired.
+	Expired bool `protobuf:"varint,8,opt,name=expired,proto3" json:"expired,omitempty"`
+	// With OUTCOME_CONDITIONAL: the caveat parameters that would decide, sorted.
+	MissingContext []string `protobuf:"bytes,9,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	// With OUTCOME_FAILED: what went wrong.
+	Error string `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
+	// A sentence for people; may be empty.
+	Note string `protobuf:"bytes,11,opt,name=note,proto3" json:"note,omitempty"`
+	// What it rests on.
+	Children []*ExplainStep `protobuf:"bytes,12,rep,name=children,proto3" json:"children,omitempty"`
+	// True for a tuple that came with the question.
+	Contextual    bool `protobuf:"varint,13,opt,name=contextual,proto3" json:"contextual,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainStep) Reset() {
+	*x = ExplainStep{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainStep) ProtoMessage() {}
+
+func (x *ExplainStep) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainStep.ProtoReflect.Descriptor instead.
+func (*ExplainStep) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ExplainStep) GetKind() ExplainStep_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return ExplainStep_KIND_UNSPECIFIED
+}
+
+func (x *ExplainStep) GetOutcome() ExplainStep_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return ExplainStep_OUTCOME_UNSPECIFIED
+}
+
+func (x *ExplainStep) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *ExplainStep) GetRelation() string {
+	if x != nil {
+		return x.Relation
+	}
+	return ""
+}
+
+func (x *ExplainStep) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ExplainStep) GetTuple() *Tuple {
+	if x != nil {
+		return x.Tuple
+	}
+	return nil
+}
+
+func (x *ExplainStep) GetCaveat() *ExplainStep_CaveatUse {
+	if x != nil {
+		return x.Caveat
+	}
+	return nil
+}
+
+func (x *ExplainStep) GetExpired() bool {
+	if x != nil {
+		return x.Expired
+	}
+	return false
+}
+
+func (x *ExplainStep) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
+}
+
+func (x *ExplainStep) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *ExplainStep) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *ExplainStep) GetChildren() []*ExplainStep {
+	if x != nil {
+		return x.Children
+	}
+	return nil
+}
+
+func (x *ExplainStep) GetContextual() bool {
+	if x != nil {
+		return x.Contextual
+	}
+	return false
+}
+
 // Work is what a decision cost. The same question at the same view costs the
 // same, unless a cache answered.
 type Work struct {
@@ -94,7 +1821,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[0]
+	mi := &file_pemba_v1_permission_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -106,7 +1833,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[0]
+	mi := &file_pemba_v1_permission_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -119,7 +1846,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{0}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Work) GetSteps() int32 {
@@ -164,7 +1891,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[1]
+	mi := &file_pemba_v1_permission_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -176,7 +1903,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[1]
+	mi := &file_pemba_v1_permission_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -189,7 +1916,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{1}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CheckRequest) GetTenant() string {
@@ -261,7 +1988,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[2]
+	mi := &file_pemba_v1_permission_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -273,7 +2000,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[2]
+	mi := &file_pemba_v1_permission_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -286,7 +2013,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{2}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CheckResponse) GetDecision() Decision {
@@ -342,7 +2069,7 @@ type BatchCheckRequest struct {
 
 func (x *BatchCheckRequest) Reset() {
 	*x = BatchCheckRequest{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[3]
+	mi := &file_pemba_v1_permission_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +2081,7 @@ func (x *BatchCheckRequest) String() string {
 func (*BatchCheckRequest) ProtoMessage() {}
 
 func (x *BatchCheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[3]
+	mi := &file_pemba_v1_permission_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +2094,7 @@ func (x *BatchCheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckRequest.ProtoReflect.Descriptor instead.
 func (*BatchCheckRequest) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{3}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *BatchCheckRequest) GetTenant() string {
@@ -415,7 +2142,7 @@ type BatchCheckItem struct {
 
 func (x *BatchCheckItem) Reset() {
 	*x = BatchCheckItem{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[4]
+	mi := &file_pemba_v1_permission_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -427,7 +2154,7 @@ func (x *BatchCheckItem) String() string {
 func (*BatchCheckItem) ProtoMessage() {}
 
 func (x *BatchCheckItem) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[4]
+	mi := &file_pemba_v1_permission_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -440,7 +2167,7 @@ func (x *BatchCheckItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckItem.ProtoReflect.Descriptor instead.
 func (*BatchCheckItem) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{4}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BatchCheckItem) GetObject() *Object {
@@ -486,7 +2213,7 @@ type BatchCheckResponse struct {
 
 func (x *BatchCheckResponse) Reset() {
 	*x = BatchCheckResponse{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[5]
+	mi := &file_pemba_v1_permission_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -498,7 +2225,7 @@ func (x *BatchCheckResponse) String() string {
 func (*BatchCheckResponse) ProtoMessage() {}
 
 func (x *BatchCheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[5]
+	mi := &file_pemba_v1_permission_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -511,7 +2238,7 @@ func (x *BatchCheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckResponse.ProtoReflect.Descriptor instead.
 func (*BatchCheckResponse) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{5}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BatchCheckResponse) GetResults() []*BatchCheckResult {
@@ -552,7 +2279,7 @@ type BatchCheckResult struct {
 
 func (x *BatchCheckResult) Reset() {
 	*x = BatchCheckResult{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[6]
+	mi := &file_pemba_v1_permission_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -564,7 +2291,7 @@ func (x *BatchCheckResult) String() string {
 func (*BatchCheckResult) ProtoMessage() {}
 
 func (x *BatchCheckResult) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[6]
+	mi := &file_pemba_v1_permission_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -577,7 +2304,7 @@ func (x *BatchCheckResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckResult.ProtoReflect.Descriptor instead.
 func (*BatchCheckResult) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{6}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BatchCheckResult) GetDecision() Decision {
@@ -608,11 +2335,261 @@ func (x *BatchCheckResult) GetError() *Error {
 	return nil
 }
 
+// CaveatUse is an evaluation of a caveat.
+type ExplainStep_CaveatUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the caveat.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its expression, as written in the schema.
+	Expression string `protobuf:"bytes,2,opt,name=expression,proto3" json:"expression,omitempty"`
+	// The values that it saw, as a JSON object.
+	ContextJson string `protobuf:"bytes,3,opt,name=context_json,json=contextJson,proto3" json:"context_json,omitempty"`
+	// What it came to.
+	Outcome       ExplainStep_Outcome `protobuf:"varint,4,opt,name=outcome,proto3,enum=pemba.v1.ExplainStep_Outcome" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainStep_CaveatUse) Reset() {
+	*x = ExplainStep_CaveatUse{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainStep_CaveatUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainStep_CaveatUse) ProtoMessage() {}
+
+func (x *ExplainStep_CaveatUse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainStep_CaveatUse.ProtoReflect.Descriptor instead.
+func (*ExplainStep_CaveatUse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{13, 0}
+}
+
+func (x *ExplainStep_CaveatUse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExplainStep_CaveatUse) GetExpression() string {
+	if x != nil {
+		return x.Expression
+	}
+	return ""
+}
+
+func (x *ExplainStep_CaveatUse) GetContextJson() string {
+	if x != nil {
+		return x.ContextJson
+	}
+	return ""
+}
+
+func (x *ExplainStep_CaveatUse) GetOutcome() ExplainStep_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return ExplainStep_OUTCOME_UNSPECIFIED
+}
+
 var File_pemba_v1_permission_proto protoreflect.FileDescriptor
 
 const file_pemba_v1_permission_proto_rawDesc = "" +
 	"\n" +
-	"\x19pemba/v1/permission.proto\x12\bpemba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apemba/v1/consistency.proto\x1a\x14pemba/v1/error.proto\x1a\x14pemba/v1/tuple.proto\"2\n" +
+	"\x19pemba/v1/permission.proto\x12\bpemba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apemba/v1/consistency.proto\x1a\x14pemba/v1/error.proto\x1a\x14pemba/v1/tuple.proto\"\x95\x01\n" +
+	"\x12StreamCheckRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
+	"\x05check\x18\x02 \x01(\v2\x16.pemba.v1.CheckRequestH\x00R\x05check\x123\n" +
+	"\x05batch\x18\x03 \x01(\v2\x1b.pemba.v1.BatchCheckRequestH\x00R\x05batchB\n" +
+	"\n" +
+	"\bquestion\"\xbf\x01\n" +
+	"\x13StreamCheckResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12/\n" +
+	"\x05check\x18\x02 \x01(\v2\x17.pemba.v1.CheckResponseH\x00R\x05check\x124\n" +
+	"\x05batch\x18\x03 \x01(\v2\x1c.pemba.v1.BatchCheckResponseH\x00R\x05batch\x12'\n" +
+	"\x05error\x18\x04 \x01(\v2\x0f.pemba.v1.ErrorH\x00R\x05errorB\b\n" +
+	"\x06answer\"\x91\x03\n" +
+	"\x12ListObjectsRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1e\n" +
+	"\n" +
+	"permission\x18\x03 \x01(\tR\n" +
+	"permission\x12+\n" +
+	"\asubject\x18\x04 \x01(\v2\x11.pemba.v1.SubjectR\asubject\x12!\n" +
+	"\fcontext_json\x18\x05 \x01(\tR\vcontextJson\x12<\n" +
+	"\x11contextual_tuples\x18\x06 \x03(\v2\x0f.pemba.v1.TupleR\x10contextualTuples\x127\n" +
+	"\vconsistency\x18\a \x01(\v2\x15.pemba.v1.ConsistencyR\vconsistency\x12\x1b\n" +
+	"\tid_prefix\x18\b \x01(\tR\bidPrefix\x12\x14\n" +
+	"\x05limit\x18\t \x01(\rR\x05limit\x12\x16\n" +
+	"\x06cursor\x18\n" +
+	" \x01(\tR\x06cursor\x12\x1d\n" +
+	"\n" +
+	"count_only\x18\v \x01(\bR\tcountOnly\"\xcc\x01\n" +
+	"\x13ListObjectsResponse\x120\n" +
+	"\aobjects\x18\x01 \x03(\v2\x16.pemba.v1.ListedObjectR\aobjects\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x14\n" +
+	"\x05token\x18\x04 \x01(\tR\x05token\x12?\n" +
+	"\rdecision_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\"\x9e\x01\n" +
+	"\fListedObject\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
+	"\bdecision\x18\x02 \x01(\x0e2\x12.pemba.v1.DecisionR\bdecision\x12'\n" +
+	"\x0fmissing_context\x18\x03 \x03(\tR\x0emissingContext\x12%\n" +
+	"\x05error\x18\x04 \x01(\v2\x0f.pemba.v1.ErrorR\x05error\"\xc9\x03\n" +
+	"\x13ListSubjectsRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12(\n" +
+	"\x06object\x18\x02 \x01(\v2\x10.pemba.v1.ObjectR\x06object\x12\x1e\n" +
+	"\n" +
+	"permission\x18\x03 \x01(\tR\n" +
+	"permission\x12!\n" +
+	"\fsubject_type\x18\x04 \x01(\tR\vsubjectType\x12)\n" +
+	"\x10subject_relation\x18\x05 \x01(\tR\x0fsubjectRelation\x12!\n" +
+	"\fcontext_json\x18\x06 \x01(\tR\vcontextJson\x12<\n" +
+	"\x11contextual_tuples\x18\a \x03(\v2\x0f.pemba.v1.TupleR\x10contextualTuples\x127\n" +
+	"\vconsistency\x18\b \x01(\v2\x15.pemba.v1.ConsistencyR\vconsistency\x12\x1b\n" +
+	"\tid_prefix\x18\t \x01(\tR\bidPrefix\x12\x14\n" +
+	"\x05limit\x18\n" +
+	" \x01(\rR\x05limit\x12\x16\n" +
+	"\x06cursor\x18\v \x01(\tR\x06cursor\x12\x1d\n" +
+	"\n" +
+	"count_only\x18\f \x01(\bR\tcountOnly\"\xd0\x01\n" +
+	"\x14ListSubjectsResponse\x123\n" +
+	"\bsubjects\x18\x01 \x03(\v2\x17.pemba.v1.ListedSubjectR\bsubjects\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x14\n" +
+	"\x05token\x18\x04 \x01(\tR\x05token\x12?\n" +
+	"\rdecision_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\"\x9f\x01\n" +
+	"\rListedSubject\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
+	"\bdecision\x18\x02 \x01(\x0e2\x12.pemba.v1.DecisionR\bdecision\x12'\n" +
+	"\x0fmissing_context\x18\x03 \x03(\tR\x0emissingContext\x12%\n" +
+	"\x05error\x18\x04 \x01(\v2\x0f.pemba.v1.ErrorR\x05error\"\xbe\x02\n" +
+	"\rExpandRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12(\n" +
+	"\x06object\x18\x02 \x01(\v2\x10.pemba.v1.ObjectR\x06object\x12\x1e\n" +
+	"\n" +
+	"permission\x18\x03 \x01(\tR\n" +
+	"permission\x12!\n" +
+	"\fcontext_json\x18\x04 \x01(\tR\vcontextJson\x12<\n" +
+	"\x11contextual_tuples\x18\x05 \x03(\v2\x0f.pemba.v1.TupleR\x10contextualTuples\x127\n" +
+	"\vconsistency\x18\x06 \x01(\v2\x15.pemba.v1.ConsistencyR\vconsistency\x12\x14\n" +
+	"\x05depth\x18\a \x01(\x05R\x05depth\x12\x1b\n" +
+	"\tmax_nodes\x18\b \x01(\rR\bmaxNodes\"\xc9\x01\n" +
+	"\x0eExpandResponse\x12(\n" +
+	"\x04tree\x18\x01 \x01(\v2\x14.pemba.v1.ExpandNodeR\x04tree\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\"\n" +
+	"\x04work\x18\x03 \x01(\v2\x0e.pemba.v1.WorkR\x04work\x12\x14\n" +
+	"\x05token\x18\x04 \x01(\tR\x05token\x12?\n" +
+	"\rdecision_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\"\xe3\x05\n" +
+	"\n" +
+	"ExpandNode\x12-\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x19.pemba.v1.ExpandNode.KindR\x04kind\x12(\n" +
+	"\x06object\x18\x02 \x01(\v2\x10.pemba.v1.ObjectR\x06object\x12\x1a\n" +
+	"\brelation\x18\x03 \x01(\tR\brelation\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12%\n" +
+	"\x05tuple\x18\x05 \x01(\v2\x0f.pemba.v1.TupleR\x05tuple\x128\n" +
+	"\x06caveat\x18\x06 \x01(\x0e2 .pemba.v1.ExpandNode.CaveatStateR\x06caveat\x12'\n" +
+	"\x0fmissing_context\x18\a \x03(\tR\x0emissingContext\x12\x14\n" +
+	"\x05error\x18\b \x01(\tR\x05error\x120\n" +
+	"\bchildren\x18\t \x03(\v2\x14.pemba.v1.ExpandNodeR\bchildren\"\xec\x01\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rKIND_RELATION\x10\x01\x12\x13\n" +
+	"\x0fKIND_PERMISSION\x10\x02\x12\x0e\n" +
+	"\n" +
+	"KIND_UNION\x10\x03\x12\x15\n" +
+	"\x11KIND_INTERSECTION\x10\x04\x12\x12\n" +
+	"\x0eKIND_EXCLUSION\x10\x05\x12\x0f\n" +
+	"\vKIND_DIRECT\x10\x06\x12\x0e\n" +
+	"\n" +
+	"KIND_ARROW\x10\a\x12\f\n" +
+	"\bKIND_ALL\x10\b\x12\f\n" +
+	"\bKIND_NIL\x10\t\x12\r\n" +
+	"\tKIND_SELF\x10\n" +
+	"\x12\r\n" +
+	"\tKIND_SEEN\x10\v\x12\x10\n" +
+	"\fKIND_SUBJECT\x10\f\"\x8a\x01\n" +
+	"\vCaveatState\x12\x1c\n" +
+	"\x18CAVEAT_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12CAVEAT_STATE_HOLDS\x10\x01\x12\x16\n" +
+	"\x12CAVEAT_STATE_FAILS\x10\x02\x12\x15\n" +
+	"\x11CAVEAT_STATE_OPEN\x10\x03\x12\x16\n" +
+	"\x12CAVEAT_STATE_ERROR\x10\x04\">\n" +
+	"\x0eExplainRequest\x12,\n" +
+	"\x05check\x18\x01 \x01(\v2\x16.pemba.v1.CheckRequestR\x05check\"\x8a\x02\n" +
+	"\x0fExplainResponse\x12/\n" +
+	"\x06answer\x18\x01 \x01(\v2\x17.pemba.v1.CheckResponseR\x06answer\x12'\n" +
+	"\x03why\x18\x02 \x01(\v2\x15.pemba.v1.ExplainStepR\x03why\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12%\n" +
+	"\x05error\x18\x06 \x01(\v2\x0f.pemba.v1.ErrorR\x05error\"\x88\b\n" +
+	"\vExplainStep\x12.\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1a.pemba.v1.ExplainStep.KindR\x04kind\x127\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2\x1d.pemba.v1.ExplainStep.OutcomeR\aoutcome\x12(\n" +
+	"\x06object\x18\x03 \x01(\v2\x10.pemba.v1.ObjectR\x06object\x12\x1a\n" +
+	"\brelation\x18\x04 \x01(\tR\brelation\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x12%\n" +
+	"\x05tuple\x18\x06 \x01(\v2\x0f.pemba.v1.TupleR\x05tuple\x127\n" +
+	"\x06caveat\x18\a \x01(\v2\x1f.pemba.v1.ExplainStep.CaveatUseR\x06caveat\x12\x18\n" +
+	"\aexpired\x18\b \x01(\bR\aexpired\x12'\n" +
+	"\x0fmissing_context\x18\t \x03(\tR\x0emissingContext\x12\x14\n" +
+	"\x05error\x18\n" +
+	" \x01(\tR\x05error\x12\x12\n" +
+	"\x04note\x18\v \x01(\tR\x04note\x121\n" +
+	"\bchildren\x18\f \x03(\v2\x15.pemba.v1.ExplainStepR\bchildren\x12\x1e\n" +
+	"\n" +
+	"contextual\x18\r \x01(\bR\n" +
+	"contextual\x1a\x9b\x01\n" +
+	"\tCaveatUse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\n" +
+	"expression\x18\x02 \x01(\tR\n" +
+	"expression\x12!\n" +
+	"\fcontext_json\x18\x03 \x01(\tR\vcontextJson\x127\n" +
+	"\aoutcome\x18\x04 \x01(\x0e2\x1d.pemba.v1.ExplainStep.OutcomeR\aoutcome\"\xfd\x01\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rKIND_RELATION\x10\x01\x12\x13\n" +
+	"\x0fKIND_PERMISSION\x10\x02\x12\x0e\n" +
+	"\n" +
+	"KIND_UNION\x10\x03\x12\x15\n" +
+	"\x11KIND_INTERSECTION\x10\x04\x12\x12\n" +
+	"\x0eKIND_EXCLUSION\x10\x05\x12\x0e\n" +
+	"\n" +
+	"KIND_ARROW\x10\x06\x12\f\n" +
+	"\bKIND_ALL\x10\a\x12\x0e\n" +
+	"\n" +
+	"KIND_TUPLE\x10\b\x12\r\n" +
+	"\tKIND_SELF\x10\t\x12\x0f\n" +
+	"\vKIND_MEMBER\x10\n" +
+	"\x12\f\n" +
+	"\bKIND_NIL\x10\v\x12\x10\n" +
+	"\fKIND_SKIPPED\x10\f\x12\x0e\n" +
+	"\n" +
+	"KIND_CYCLE\x10\r\"x\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eOUTCOME_DENIED\x10\x01\x12\x17\n" +
+	"\x13OUTCOME_CONDITIONAL\x10\x02\x12\x12\n" +
+	"\x0eOUTCOME_FAILED\x10\x03\x12\x13\n" +
+	"\x0fOUTCOME_ALLOWED\x10\x04\"2\n" +
 	"\x04Work\x12\x14\n" +
 	"\x05steps\x18\x01 \x01(\x05R\x05steps\x12\x14\n" +
 	"\x05reads\x18\x02 \x01(\x05R\x05reads\"\xb7\x02\n" +
@@ -657,11 +2634,16 @@ const file_pemba_v1_permission_proto_rawDesc = "" +
 	"\x14DECISION_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fDECISION_DENIED\x10\x01\x12\x14\n" +
 	"\x10DECISION_ALLOWED\x10\x02\x12\x18\n" +
-	"\x14DECISION_CONDITIONAL\x10\x032\x96\x01\n" +
+	"\x14DECISION_CONDITIONAL\x10\x032\x82\x04\n" +
 	"\x11PermissionService\x128\n" +
 	"\x05Check\x12\x16.pemba.v1.CheckRequest\x1a\x17.pemba.v1.CheckResponse\x12G\n" +
 	"\n" +
-	"BatchCheck\x12\x1b.pemba.v1.BatchCheckRequest\x1a\x1c.pemba.v1.BatchCheckResponseB5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
+	"BatchCheck\x12\x1b.pemba.v1.BatchCheckRequest\x1a\x1c.pemba.v1.BatchCheckResponse\x12N\n" +
+	"\vStreamCheck\x12\x1c.pemba.v1.StreamCheckRequest\x1a\x1d.pemba.v1.StreamCheckResponse(\x010\x01\x12L\n" +
+	"\vListObjects\x12\x1c.pemba.v1.ListObjectsRequest\x1a\x1d.pemba.v1.ListObjectsResponse0\x01\x12O\n" +
+	"\fListSubjects\x12\x1d.pemba.v1.ListSubjectsRequest\x1a\x1e.pemba.v1.ListSubjectsResponse0\x01\x12;\n" +
+	"\x06Expand\x12\x17.pemba.v1.ExpandRequest\x1a\x18.pemba.v1.ExpandResponse\x12>\n" +
+	"\aExplain\x12\x18.pemba.v1.ExplainRequest\x1a\x19.pemba.v1.ExplainResponseB5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
 
 var (
 	file_pemba_v1_permission_proto_rawDescOnce sync.Once
@@ -675,51 +2657,123 @@ func file_pemba_v1_permission_proto_rawDescGZIP() []byte {
 	return file_pemba_v1_permission_proto_rawDescData
 }
 
-var file_pemba_v1_permission_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_pemba_v1_permission_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_pemba_v1_permission_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_pemba_v1_permission_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_pemba_v1_permission_proto_goTypes = []any{
 	(Decision)(0),                 // 0: pemba.v1.Decision
-	(*Work)(nil),                  // 1: pemba.v1.Work
-	(*CheckRequest)(nil),          // 2: pemba.v1.CheckRequest
-	(*CheckResponse)(nil),         // 3: pemba.v1.CheckResponse
-	(*BatchCheckRequest)(nil),     // 4: pemba.v1.BatchCheckRequest
-	(*BatchCheckItem)(nil),        // 5: pemba.v1.BatchCheckItem
-	(*BatchCheckResponse)(nil),    // 6: pemba.v1.BatchCheckResponse
-	(*BatchCheckResult)(nil),      // 7: pemba.v1.BatchCheckResult
-	(*Object)(nil),                // 8: pemba.v1.Object
-	(*Subject)(nil),               // 9: pemba.v1.Subject
-	(*Tuple)(nil),                 // 10: pemba.v1.Tuple
-	(*Consistency)(nil),           // 11: pemba.v1.Consistency
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*Error)(nil),                 // 13: pemba.v1.Error
+	(ExpandNode_Kind)(0),          // 1: pemba.v1.ExpandNode.Kind
+	(ExpandNode_CaveatState)(0),   // 2: pemba.v1.ExpandNode.CaveatState
+	(ExplainStep_Kind)(0),         // 3: pemba.v1.ExplainStep.Kind
+	(ExplainStep_Outcome)(0),      // 4: pemba.v1.ExplainStep.Outcome
+	(*StreamCheckRequest)(nil),    // 5: pemba.v1.StreamCheckRequest
+	(*StreamCheckResponse)(nil),   // 6: pemba.v1.StreamCheckResponse
+	(*ListObjectsRequest)(nil),    // 7: pemba.v1.ListObjectsRequest
+	(*ListObjectsResponse)(nil),   // 8: pemba.v1.ListObjectsResponse
+	(*ListedObject)(nil),          // 9: pemba.v1.ListedObject
+	(*ListSubjectsRequest)(nil),   // 10: pemba.v1.ListSubjectsRequest
+	(*ListSubjectsResponse)(nil),  // 11: pemba.v1.ListSubjectsResponse
+	(*ListedSubject)(nil),         // 12: pemba.v1.ListedSubject
+	(*ExpandRequest)(nil),         // 13: pemba.v1.ExpandRequest
+	(*ExpandResponse)(nil),        // 14: pemba.v1.ExpandResponse
+	(*ExpandNode)(nil),            // 15: pemba.v1.ExpandNode
+	(*ExplainRequest)(nil),        // 16: pemba.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 17: pemba.v1.ExplainResponse
+	(*ExplainStep)(nil),           // 18: pemba.v1.ExplainStep
+	(*Work)(nil),                  // 19: pemba.v1.Work
+	(*CheckRequest)(nil),          // 20: pemba.v1.CheckRequest
+	(*CheckResponse)(nil),         // 21: pemba.v1.CheckResponse
+	(*BatchCheckRequest)(nil),     // 22: pemba.v1.BatchCheckRequest
+	(*BatchCheckItem)(nil),        // 23: pemba.v1.BatchCheckItem
+	(*BatchCheckResponse)(nil),    // 24: pemba.v1.BatchCheckResponse
+	(*BatchCheckResult)(nil),      // 25: pemba.v1.BatchCheckResult
+	(*ExplainStep_CaveatUse)(nil), // 26: pemba.v1.ExplainStep.CaveatUse
+	(*Error)(nil),                 // 27: pemba.v1.Error
+	(*Subject)(nil),               // 28: pemba.v1.Subject
+	(*Tuple)(nil),                 // 29: pemba.v1.Tuple
+	(*Consistency)(nil),           // 30: pemba.v1.Consistency
+	(*timestamppb.Timestamp)(nil), // 31: google.protobuf.Timestamp
+	(*Object)(nil),                // 32: pemba.v1.Object
 }
 var file_pemba_v1_permission_proto_depIdxs = []int32{
-	8,  // 0: pemba.v1.CheckRequest.object:type_name -> pemba.v1.Object
-	9,  // 1: pemba.v1.CheckRequest.subject:type_name -> pemba.v1.Subject
-	10, // 2: pemba.v1.CheckRequest.contextual_tuples:type_name -> pemba.v1.Tuple
-	11, // 3: pemba.v1.CheckRequest.consistency:type_name -> pemba.v1.Consistency
-	0,  // 4: pemba.v1.CheckResponse.decision:type_name -> pemba.v1.Decision
-	1,  // 5: pemba.v1.CheckResponse.work:type_name -> pemba.v1.Work
-	12, // 6: pemba.v1.CheckResponse.decision_time:type_name -> google.protobuf.Timestamp
-	5,  // 7: pemba.v1.BatchCheckRequest.items:type_name -> pemba.v1.BatchCheckItem
-	10, // 8: pemba.v1.BatchCheckRequest.contextual_tuples:type_name -> pemba.v1.Tuple
-	11, // 9: pemba.v1.BatchCheckRequest.consistency:type_name -> pemba.v1.Consistency
-	8,  // 10: pemba.v1.BatchCheckItem.object:type_name -> pemba.v1.Object
-	9,  // 11: pemba.v1.BatchCheckItem.subject:type_name -> pemba.v1.Subject
-	7,  // 12: pemba.v1.BatchCheckResponse.results:type_name -> pemba.v1.BatchCheckResult
-	12, // 13: pemba.v1.BatchCheckResponse.decision_time:type_name -> google.protobuf.Timestamp
-	0,  // 14: pemba.v1.BatchCheckResult.decision:type_name -> pemba.v1.Decision
-	1,  // 15: pemba.v1.BatchCheckResult.work:type_name -> pemba.v1.Work
-	13, // 16: pemba.v1.BatchCheckResult.error:type_name -> pemba.v1.Error
-	2,  // 17: pemba.v1.PermissionService.Check:input_type -> pemba.v1.CheckRequest
-	4,  // 18: pemba.v1.PermissionService.BatchCheck:input_type -> pemba.v1.BatchCheckRequest
-	3,  // 19: pemba.v1.PermissionService.Check:output_type -> pemba.v1.CheckResponse
-	6,  // 20: pemba.v1.PermissionService.BatchCheck:output_type -> pemba.v1.BatchCheckResponse
-	19, // [19:21] is the sub-list for method output_type
-	17, // [17:19] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	20, // 0: pemba.v1.StreamCheckRequest.check:type_name -> pemba.v1.CheckRequest
+	22, // 1: pemba.v1.StreamCheckRequest.batch:type_name -> pemba.v1.BatchCheckRequest
+	21, // 2: pemba.v1.StreamCheckResponse.check:type_name -> pemba.v1.CheckResponse
+	24, // 3: pemba.v1.StreamCheckResponse.batch:type_name -> pemba.v1.BatchCheckResponse
+	27, // 4: pemba.v1.StreamCheckResponse.error:type_name -> pemba.v1.Error
+	28, // 5: pemba.v1.ListObjectsRequest.subject:type_name -> pemba.v1.Subject
+	29, // 6: pemba.v1.ListObjectsRequest.contextual_tuples:type_name -> pemba.v1.Tuple
+	30, // 7: pemba.v1.ListObjectsRequest.consistency:type_name -> pemba.v1.Consistency
+	9,  // 8: pemba.v1.ListObjectsResponse.objects:type_name -> pemba.v1.ListedObject
+	31, // 9: pemba.v1.ListObjectsResponse.decision_time:type_name -> google.protobuf.Timestamp
+	0,  // 10: pemba.v1.ListedObject.decision:type_name -> pemba.v1.Decision
+	27, // 11: pemba.v1.ListedObject.error:type_name -> pemba.v1.Error
+	32, // 12: pemba.v1.ListSubjectsRequest.object:type_name -> pemba.v1.Object
+	29, // 13: pemba.v1.ListSubjectsRequest.contextual_tuples:type_name -> pemba.v1.Tuple
+	30, // 14: pemba.v1.ListSubjectsRequest.consistency:type_name -> pemba.v1.Consistency
+	12, // 15: pemba.v1.ListSubjectsResponse.subjects:type_name -> pemba.v1.ListedSubject
+	31, // 16: pemba.v1.ListSubjectsResponse.decision_time:type_name -> google.protobuf.Timestamp
+	0,  // 17: pemba.v1.ListedSubject.decision:type_name -> pemba.v1.Decision
+	27, // 18: pemba.v1.ListedSubject.error:type_name -> pemba.v1.Error
+	32, // 19: pemba.v1.ExpandRequest.object:type_name -> pemba.v1.Object
+	29, // 20: pemba.v1.ExpandRequest.contextual_tuples:type_name -> pemba.v1.Tuple
+	30, // 21: pemba.v1.ExpandRequest.consistency:type_name -> pemba.v1.Consistency
+	15, // 22: pemba.v1.ExpandResponse.tree:type_name -> pemba.v1.ExpandNode
+	19, // 23: pemba.v1.ExpandResponse.work:type_name -> pemba.v1.Work
+	31, // 24: pemba.v1.ExpandResponse.decision_time:type_name -> google.protobuf.Timestamp
+	1,  // 25: pemba.v1.ExpandNode.kind:type_name -> pemba.v1.ExpandNode.Kind
+	32, // 26: pemba.v1.ExpandNode.object:type_name -> pemba.v1.Object
+	29, // 27: pemba.v1.ExpandNode.tuple:type_name -> pemba.v1.Tuple
+	2,  // 28: pemba.v1.ExpandNode.caveat:type_name -> pemba.v1.ExpandNode.CaveatState
+	15, // 29: pemba.v1.ExpandNode.children:type_name -> pemba.v1.ExpandNode
+	20, // 30: pemba.v1.ExplainRequest.check:type_name -> pemba.v1.CheckRequest
+	21, // 31: pemba.v1.ExplainResponse.answer:type_name -> pemba.v1.CheckResponse
+	18, // 32: pemba.v1.ExplainResponse.why:type_name -> pemba.v1.ExplainStep
+	31, // 33: pemba.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	31, // 34: pemba.v1.ExplainResponse.until:type_name -> google.protobuf.Timestamp
+	27, // 35: pemba.v1.ExplainResponse.error:type_name -> pemba.v1.Error
+	3,  // 36: pemba.v1.ExplainStep.kind:type_name -> pemba.v1.ExplainStep.Kind
+	4,  // 37: pemba.v1.ExplainStep.outcome:type_name -> pemba.v1.ExplainStep.Outcome
+	32, // 38: pemba.v1.ExplainStep.object:type_name -> pemba.v1.Object
+	29, // 39: pemba.v1.ExplainStep.tuple:type_name -> pemba.v1.Tuple
+	26, // 40: pemba.v1.ExplainStep.caveat:type_name -> pemba.v1.ExplainStep.CaveatUse
+	18, // 41: pemba.v1.ExplainStep.children:type_name -> pemba.v1.ExplainStep
+	32, // 42: pemba.v1.CheckRequest.object:type_name -> pemba.v1.Object
+	28, // 43: pemba.v1.CheckRequest.subject:type_name -> pemba.v1.Subject
+	29, // 44: pemba.v1.CheckRequest.contextual_tuples:type_name -> pemba.v1.Tuple
+	30, // 45: pemba.v1.CheckRequest.consistency:type_name -> pemba.v1.Consistency
+	0,  // 46: pemba.v1.CheckResponse.decision:type_name -> pemba.v1.Decision
+	19, // 47: pemba.v1.CheckResponse.work:type_name -> pemba.v1.Work
+	31, // 48: pemba.v1.CheckResponse.decision_time:type_name -> google.protobuf.Timestamp
+	23, // 49: pemba.v1.BatchCheckRequest.items:type_name -> pemba.v1.BatchCheckItem
+	29, // 50: pemba.v1.BatchCheckRequest.contextual_tuples:type_name -> pemba.v1.Tuple
+	30, // 51: pemba.v1.BatchCheckRequest.consistency:type_name -> pemba.v1.Consistency
+	32, // 52: pemba.v1.BatchCheckItem.object:type_name -> pemba.v1.Object
+	28, // 53: pemba.v1.BatchCheckItem.subject:type_name -> pemba.v1.Subject
+	25, // 54: pemba.v1.BatchCheckResponse.results:type_name -> pemba.v1.BatchCheckResult
+	31, // 55: pemba.v1.BatchCheckResponse.decision_time:type_name -> google.protobuf.Timestamp
+	0,  // 56: pemba.v1.BatchCheckResult.decision:type_name -> pemba.v1.Decision
+	19, // 57: pemba.v1.BatchCheckResult.work:type_name -> pemba.v1.Work
+	27, // 58: pemba.v1.BatchCheckResult.error:type_name -> pemba.v1.Error
+	4,  // 59: pemba.v1.ExplainStep.CaveatUse.outcome:type_name -> pemba.v1.ExplainStep.Outcome
+	20, // 60: pemba.v1.PermissionService.Check:input_type -> pemba.v1.CheckRequest
+	22, // 61: pemba.v1.PermissionService.BatchCheck:input_type -> pemba.v1.BatchCheckRequest
+	5,  // 62: pemba.v1.PermissionService.StreamCheck:input_type -> pemba.v1.StreamCheckRequest
+	7,  // 63: pemba.v1.PermissionService.ListObjects:input_type -> pemba.v1.ListObjectsRequest
+	10, // 64: pemba.v1.PermissionService.ListSubjects:input_type -> pemba.v1.ListSubjectsRequest
+	13, // 65: pemba.v1.PermissionService.Expand:input_type -> pemba.v1.ExpandRequest
+	16, // 66: pemba.v1.PermissionService.Explain:input_type -> pemba.v1.ExplainRequest
+	21, // 67: pemba.v1.PermissionService.Check:output_type -> pemba.v1.CheckResponse
+	24, // 68: pemba.v1.PermissionService.BatchCheck:output_type -> pemba.v1.BatchCheckResponse
+	6,  // 69: pemba.v1.PermissionService.StreamCheck:output_type -> pemba.v1.StreamCheckResponse
+	8,  // 70: pemba.v1.PermissionService.ListObjects:output_type -> pemba.v1.ListObjectsResponse
+	11, // 71: pemba.v1.PermissionService.ListSubjects:output_type -> pemba.v1.ListSubjectsResponse
+	14, // 72: pemba.v1.PermissionService.Expand:output_type -> pemba.v1.ExpandResponse
+	17, // 73: pemba.v1.PermissionService.Explain:output_type -> pemba.v1.ExplainResponse
+	67, // [67:74] is the sub-list for method output_type
+	60, // [60:67] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_pemba_v1_permission_proto_init() }
@@ -730,13 +2784,22 @@ func file_pemba_v1_permission_proto_init() {
 	file_pemba_v1_consistency_proto_init()
 	file_pemba_v1_error_proto_init()
 	file_pemba_v1_tuple_proto_init()
+	file_pemba_v1_permission_proto_msgTypes[0].OneofWrappers = []any{
+		(*StreamCheckRequest_Check)(nil),
+		(*StreamCheckRequest_Batch)(nil),
+	}
+	file_pemba_v1_permission_proto_msgTypes[1].OneofWrappers = []any{
+		(*StreamCheckResponse_Check)(nil),
+		(*StreamCheckResponse_Batch)(nil),
+		(*StreamCheckResponse_Error)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pemba_v1_permission_proto_rawDesc), len(file_pemba_v1_permission_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   7,
+			NumEnums:      5,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,8 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PermissionService_Check_FullMethodName      = "/pemba.v1.PermissionService/Check"
-	PermissionService_BatchCheck_FullMethodName = "/pemba.v1.PermissionService/BatchCheck"
+	PermissionService_Check_FullMethodName        = "/pemba.v1.PermissionService/Check"
+	PermissionService_BatchCheck_FullMethodName   = "/pemba.v1.PermissionService/BatchCheck"
+	PermissionService_StreamCheck_FullMethodName  = "/pemba.v1.PermissionService/StreamCheck"
+	PermissionService_ListObjects_FullMethodName  = "/pemba.v1.PermissionService/ListObjects"
+	PermissionService_ListSubjects_FullMethodName = "/pemba.v1.PermissionService/ListSubjects"
+	PermissionService_Expand_FullMethodName       = "/pemba.v1.PermissionService/Expand"
+	PermissionService_Explain_FullMethodName      = "/pemba.v1.PermissionService/Explain"
 )
 
 // PermissionServiceClient is the client API for PermissionService service.
@@ -36,6 +41,24 @@ type PermissionServiceClient interface {
 	// BatchCheck answers several questions at one view and one time. A question
 	// that fails does not fail the others.
 	BatchCheck(ctx context.Context, in *BatchCheckRequest, opts ...grpc.CallOption) (*BatchCheckResponse, error)
+	// StreamCheck answers questions as they come, thousands of them in flight on
+	// one stream; answers carry the id of their question and come in any order.
+	// The server takes no more questions than it can hold answers for, so a client
+	// that does not read its answers is slowed down by flow control.
+	StreamCheck(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamCheckRequest, StreamCheckResponse], error)
+	// ListObjects streams the objects of a type on which a subject has a
+	// permission: exactly those on which Check would not answer "denied". There is
+	// always a first message, so the token is known when nothing is listed.
+	ListObjects(ctx context.Context, in *ListObjectsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListObjectsResponse], error)
+	// ListSubjects streams the subjects of a type that have a permission on an
+	// object: exactly those for which Check would not answer "denied".
+	ListSubjects(ctx context.Context, in *ListSubjectsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListSubjectsResponse], error)
+	// Expand returns the tree behind a permission of an object: its rewrites and
+	// the tuples that they read.
+	Expand(ctx context.Context, in *ExpandRequest, opts ...grpc.CallOption) (*ExpandResponse, error)
+	// Explain answers a question as Check does, and says why: the way that allowed
+	// it, or else everything that was tried.
+	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 }
 
 type permissionServiceClient struct {
@@ -66,6 +89,77 @@ func (c *permissionServiceClient) BatchCheck(ctx context.Context, in *BatchCheck
 	return out, nil
 }
 
+func (c *permissionServiceClient) StreamCheck(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamCheckRequest, StreamCheckResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PermissionService_ServiceDesc.Streams[0], PermissionService_StreamCheck_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamCheckRequest, StreamCheckResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PermissionService_StreamCheckClient = grpc.BidiStreamingClient[StreamCheckRequest, StreamCheckResponse]
+
+func (c *permissionServiceClient) ListObjects(ctx context.Context, in *ListObjectsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListObjectsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PermissionService_ServiceDesc.Streams[1], PermissionService_ListObjects_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListObjectsRequest, ListObjectsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PermissionService_ListObjectsClient = grpc.ServerStreamingClient[ListObjectsResponse]
+
+func (c *permissionServiceClient) ListSubjects(ctx context.Context, in *ListSubjectsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListSubjectsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PermissionService_ServiceDesc.Streams[2], PermissionService_ListSubjects_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListSubjectsRequest, ListSubjectsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PermissionService_ListSubjectsClient = grpc.ServerStreamingClient[ListSubjectsResponse]
+
+func (c *permissionServiceClient) Expand(ctx context.Context, in *ExpandRequest, opts ...grpc.CallOption) (*ExpandResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExpandResponse)
+	err := c.cc.Invoke(ctx, PermissionService_Expand_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *permissionServiceClient) Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainResponse)
+	err := c.cc.Invoke(ctx, PermissionService_Explain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PermissionServiceServer is the server API for PermissionService service.
 // All implementations must embed UnimplementedPermissionServiceServer
 // for forward compatibility.
@@ -79,6 +173,24 @@ type PermissionServiceServer interface {
 	// BatchCheck answers several questions at one view and one time. A question
 	// that fails does not fail the others.
 	BatchCheck(context.Context, *BatchCheckRequest) (*BatchCheckResponse, error)
+	// StreamCheck answers questions as they come, thousands of them in flight on
+	// one stream; answers carry the id of their question and come in any order.
+	// The server takes no more questions than it can hold answers for, so a client
+	// that does not read its answers is slowed down by flow control.
+	StreamCheck(grpc.BidiStreamingServer[StreamCheckRequest, StreamCheckResponse]) error
+	// ListObjects streams the objects of a type on which a subject has a
+	// permission: exactly those on which Check would not answer "denied". There is
+	// always a first message, so the token is known when nothing is listed.
+	ListObjects(*ListObjectsRequest, grpc.ServerStreamingServer[ListObjectsResponse]) error
+	// ListSubjects streams the subjects of a type that have a permission on an
+	// object: exactly those for which Check would not answer "denied".
+	ListSubjects(*ListSubjectsRequest, grpc.ServerStreamingServer[ListSubjectsResponse]) error
+	// Expand returns the tree behind a permission of an object: its rewrites and
+	// the tuples that they read.
+	Expand(context.Context, *ExpandRequest) (*ExpandResponse, error)
+	// Explain answers a question as Check does, and says why: the way that allowed
+	// it, or else everything that was tried.
+	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	mustEmbedUnimplementedPermissionServiceServer()
 }
 
@@ -94,6 +206,21 @@ func (UnimplementedPermissionServiceServer) Check(context.Context, *CheckRequest
 }
 func (UnimplementedPermissionServiceServer) BatchCheck(context.Context, *BatchCheckRequest) (*BatchCheckResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchCheck not implemented")
+}
+func (UnimplementedPermissionServiceServer) StreamCheck(grpc.BidiStreamingServer[StreamCheckRequest, StreamCheckResponse]) error {
+	return status.Error(codes.Unimplemented, "method StreamCheck not implemented")
+}
+func (UnimplementedPermissionServiceServer) ListObjects(*ListObjectsRequest, grpc.ServerStreamingServer[ListObjectsResponse]) error {
+	return status.Error(codes.Unimplemented, "method ListObjects not implemented")
+}
+func (UnimplementedPermissionServiceServer) ListSubjects(*ListSubjectsRequest, grpc.ServerStreamingServer[ListSubjectsResponse]) error {
+	return status.Error(codes.Unimplemented, "method ListSubjects not implemented")
+}
+func (UnimplementedPermissionServiceServer) Expand(context.Context, *ExpandRequest) (*ExpandResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Expand not implemented")
+}
+func (UnimplementedPermissionServiceServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
 }
 func (UnimplementedPermissionServiceServer) mustEmbedUnimplementedPermissionServiceServer() {}
 func (UnimplementedPermissionServiceServer) testEmbeddedByValue()                           {}
@@ -152,6 +279,71 @@ func _PermissionService_BatchCheck_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PermissionService_StreamCheck_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(PermissionServiceServer).StreamCheck(&grpc.GenericServerStream[StreamCheckRequest, StreamCheckResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PermissionService_StreamCheckServer = grpc.BidiStreamingServer[StreamCheckRequest, StreamCheckResponse]
+
+func _PermissionService_ListObjects_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListObjectsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PermissionServiceServer).ListObjects(m, &grpc.GenericServerStream[ListObjectsRequest, ListObjectsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PermissionService_ListObjectsServer = grpc.ServerStreamingServer[ListObjectsResponse]
+
+func _PermissionService_ListSubjects_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListSubjectsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PermissionServiceServer).ListSubjects(m, &grpc.GenericServerStream[ListSubjectsRequest, ListSubjectsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PermissionService_ListSubjectsServer = grpc.ServerStreamingServer[ListSubjectsResponse]
+
+func _PermissionService_Expand_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExpandRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PermissionServiceServer).Expand(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PermissionService_Expand_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PermissionServiceServer).Expand(ctx, req.(*ExpandRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PermissionService_Explain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PermissionServiceServer).Explain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PermissionService_Explain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PermissionServiceServer).Explain(ctx, req.(*ExplainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PermissionService_ServiceDesc is the grpc.ServiceDesc for PermissionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -167,7 +359,32 @@ var PermissionService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "BatchCheck",
 			Handler:    _PermissionService_BatchCheck_Handler,
 		},
+		{
+			MethodName: "Expand",
+			Handler:    _PermissionService_Expand_Handler,
+		},
+		{
+			MethodName: "Explain",
+			Handler:    _PermissionService_Explain_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "StreamCheck",
+			Handler:       _PermissionService_StreamCheck_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "ListObjects",
+			Handler:       _PermissionService_ListObjects_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListSubjects",
+			Handler:       _PermissionService_ListSubjects_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "pemba/v1/permission.proto",
 }

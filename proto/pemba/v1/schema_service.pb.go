@@ -21,6 +21,71 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How the new one differs.
+type SchemaChange_Kind int32
+
+const (
+	// Not used.
+	SchemaChange_KIND_UNSPECIFIED SchemaChange_Kind = 0
+	// It is new.
+	SchemaChange_KIND_ADDED SchemaChange_Kind = 1
+	// It is gone.
+	SchemaChange_KIND_REMOVED SchemaChange_Kind = 2
+	// Nobody loses by it.
+	SchemaChange_KIND_WIDENED SchemaChange_Kind = 3
+	// Nobody gains by it.
+	SchemaChange_KIND_NARROWED SchemaChange_Kind = 4
+	// Some may gain, others lose.
+	SchemaChange_KIND_CHANGED SchemaChange_Kind = 5
+)
+
+// Enum value maps for SchemaChange_Kind.
+var (
+	SchemaChange_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "KIND_ADDED",
+		2: "KIND_REMOVED",
+		3: "KIND_WIDENED",
+		4: "KIND_NARROWED",
+		5: "KIND_CHANGED",
+	}
+	SchemaChange_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED": 0,
+		"KIND_ADDED":       1,
+		"KIND_REMOVED":     2,
+		"KIND_WIDENED":     3,
+		"KIND_NARROWED":    4,
+		"KIND_CHANGED":     5,
+	}
+)
+
+func (x SchemaChange_Kind) Enum() *SchemaChange_Kind {
+	p := new(SchemaChange_Kind)
+	*p = x
+	return p
+}
+
+func (x SchemaChange_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SchemaChange_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_pemba_v1_schema_service_proto_enumTypes[0].Descriptor()
+}
+
+func (SchemaChange_Kind) Type() protoreflect.EnumType {
+	return &file_pemba_v1_schema_service_proto_enumTypes[0]
+}
+
+func (x SchemaChange_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SchemaChange_Kind.Descriptor instead.
+func (SchemaChange_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_pemba_v1_schema_service_proto_rawDescGZIP(), []int{7, 0}
+}
+
 // WriteSchemaRequest is a new schema.
 type WriteSchemaRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -150,7 +215,9 @@ type SchemaWarning struct {
 	// Line in the text, from 1; 0 = not known.
 	Line int32 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
 	// Column in characters, from 1; 0 = not known.
-	Column        int32 `protobuf:"varint,3,opt,name=column,proto3" json:"column,omitempty"`
+	Column int32 `protobuf:"varint,3,opt,name=column,proto3" json:"column,omitempty"`
+	// Stable name of the kind of warning, such as "permission-references-itself".
+	Name          string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -204,6 +271,13 @@ func (x *SchemaWarning) GetColumn() int32 {
 		return x.Column
 	}
 	return 0
+}
+
+func (x *SchemaWarning) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
 }
 
 // ReadSchemaRequest asks for a schema.
@@ -316,6 +390,483 @@ func (x *ReadSchemaResponse) GetToken() string {
 	return ""
 }
 
+// DiffSchemaRequest asks what a schema would change.
+type DiffSchemaRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tenant whose schema it is compared with; empty = "default".
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// The new schema, up to 512 KiB. Required.
+	Schema string `protobuf:"bytes,2,opt,name=schema,proto3" json:"schema,omitempty"`
+	// The view whose schema is the old one; absent = any. A tenant without a schema
+	// has an empty one.
+	Consistency   *Consistency `protobuf:"bytes,3,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiffSchemaRequest) Reset() {
+	*x = DiffSchemaRequest{}
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffSchemaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffSchemaRequest) ProtoMessage() {}
+
+func (x *DiffSchemaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffSchemaRequest.ProtoReflect.Descriptor instead.
+func (*DiffSchemaRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_schema_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DiffSchemaRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *DiffSchemaRequest) GetSchema() string {
+	if x != nil {
+		return x.Schema
+	}
+	return ""
+}
+
+func (x *DiffSchemaRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+// DiffSchemaResponse says what would change.
+type DiffSchemaResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of the types.
+	Changes []*SchemaChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Stored tuples that the new schema does not allow; it would be refused while
+	// there are any.
+	Orphans []*OrphanedTuples `protobuf:"bytes,2,rep,name=orphans,proto3" json:"orphans,omitempty"`
+	// What is accepted but probably not meant.
+	Warnings []*SchemaWarning `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// The changes for people.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// Token of the view that was read.
+	Token         string `protobuf:"bytes,5,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiffSchemaResponse) Reset() {
+	*x = DiffSchemaResponse{}
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffSchemaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffSchemaResponse) ProtoMessage() {}
+
+func (x *DiffSchemaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffSchemaResponse.ProtoReflect.Descriptor instead.
+func (*DiffSchemaResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_schema_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *DiffSchemaResponse) GetChanges() []*SchemaChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *DiffSchemaResponse) GetOrphans() []*OrphanedTuples {
+	if x != nil {
+		return x.Orphans
+	}
+	return nil
+}
+
+func (x *DiffSchemaResponse) GetWarnings() []*SchemaWarning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *DiffSchemaResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *DiffSchemaResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// SchemaChange is one difference between two schemas.
+type SchemaChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always set.
+	Kind SchemaChange_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=pemba.v1.SchemaChange_Kind" json:"kind,omitempty"`
+	// Object type, or empty for a caveat.
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// Relation, permission or caveat; empty = the type itself.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// As it was written; empty = it was not there.
+	Before string `protobuf:"bytes,4,opt,name=before,proto3" json:"before,omitempty"`
+	// As it is written; empty = it is not there any more.
+	After string `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`
+	// One sentence for people.
+	Text string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	// Permissions that change with it, with how they do.
+	Effects       []string `protobuf:"bytes,7,rep,name=effects,proto3" json:"effects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SchemaChange) Reset() {
+	*x = SchemaChange{}
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SchemaChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SchemaChange) ProtoMessage() {}
+
+func (x *SchemaChange) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SchemaChange.ProtoReflect.Descriptor instead.
+func (*SchemaChange) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_schema_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SchemaChange) GetKind() SchemaChange_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return SchemaChange_KIND_UNSPECIFIED
+}
+
+func (x *SchemaChange) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *SchemaChange) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SchemaChange) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+func (x *SchemaChange) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *SchemaChange) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SchemaChange) GetEffects() []string {
+	if x != nil {
+		return x.Effects
+	}
+	return nil
+}
+
+// OrphanedTuples is a class of stored tuples that a schema does not allow.
+type OrphanedTuples struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The class, such as "doc#viewer: group#member with office_hours".
+	Shape string `protobuf:"bytes,1,opt,name=shape,proto3" json:"shape,omitempty"`
+	// How many there are.
+	Count int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// Some of them, as text.
+	Examples      []string `protobuf:"bytes,3,rep,name=examples,proto3" json:"examples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrphanedTuples) Reset() {
+	*x = OrphanedTuples{}
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrphanedTuples) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrphanedTuples) ProtoMessage() {}
+
+func (x *OrphanedTuples) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrphanedTuples.ProtoReflect.Descriptor instead.
+func (*OrphanedTuples) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_schema_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *OrphanedTuples) GetShape() string {
+	if x != nil {
+		return x.Shape
+	}
+	return ""
+}
+
+func (x *OrphanedTuples) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *OrphanedTuples) GetExamples() []string {
+	if x != nil {
+		return x.Examples
+	}
+	return nil
+}
+
+// SchemaHistoryRequest asks for the schemas of a tenant.
+type SchemaHistoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tenant that is read; empty = "default".
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// At which view; absent = any.
+	Consistency   *Consistency `protobuf:"bytes,2,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SchemaHistoryRequest) Reset() {
+	*x = SchemaHistoryRequest{}
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SchemaHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SchemaHistoryRequest) ProtoMessage() {}
+
+func (x *SchemaHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SchemaHistoryRequest.ProtoReflect.Descriptor instead.
+func (*SchemaHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_schema_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SchemaHistoryRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *SchemaHistoryRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+// SchemaHistoryResponse lists schemas.
+type SchemaHistoryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first; at most 1,000.
+	Versions []*SchemaVersion `protobuf:"bytes,1,rep,name=versions,proto3" json:"versions,omitempty"`
+	// Token of the view that was read.
+	Token         string `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SchemaHistoryResponse) Reset() {
+	*x = SchemaHistoryResponse{}
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SchemaHistoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SchemaHistoryResponse) ProtoMessage() {}
+
+func (x *SchemaHistoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SchemaHistoryResponse.ProtoReflect.Descriptor instead.
+func (*SchemaHistoryResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_schema_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SchemaHistoryResponse) GetVersions() []*SchemaVersion {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+func (x *SchemaHistoryResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// SchemaVersion is one schema that was written.
+type SchemaVersion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Token of the oldest readable view with it; ReadSchema exactly there returns it.
+	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// Size of its text, in bytes.
+	Bytes         int64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SchemaVersion) Reset() {
+	*x = SchemaVersion{}
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SchemaVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SchemaVersion) ProtoMessage() {}
+
+func (x *SchemaVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_schema_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SchemaVersion.ProtoReflect.Descriptor instead.
+func (*SchemaVersion) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_schema_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SchemaVersion) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *SchemaVersion) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 var File_pemba_v1_schema_service_proto protoreflect.FileDescriptor
 
 const file_pemba_v1_schema_service_proto_rawDesc = "" +
@@ -327,21 +878,64 @@ const file_pemba_v1_schema_service_proto_rawDesc = "" +
 	"\x12if_unchanged_since\x18\x03 \x01(\tR\x10ifUnchangedSince\"`\n" +
 	"\x13WriteSchemaResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x123\n" +
-	"\bwarnings\x18\x02 \x03(\v2\x17.pemba.v1.SchemaWarningR\bwarnings\"U\n" +
+	"\bwarnings\x18\x02 \x03(\v2\x17.pemba.v1.SchemaWarningR\bwarnings\"i\n" +
 	"\rSchemaWarning\x12\x18\n" +
 	"\amessage\x18\x01 \x01(\tR\amessage\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\x05R\x04line\x12\x16\n" +
-	"\x06column\x18\x03 \x01(\x05R\x06column\"d\n" +
+	"\x06column\x18\x03 \x01(\x05R\x06column\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\"d\n" +
 	"\x11ReadSchemaRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x127\n" +
 	"\vconsistency\x18\x02 \x01(\v2\x15.pemba.v1.ConsistencyR\vconsistency\"B\n" +
 	"\x12ReadSchemaResponse\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\tR\x06schema\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\tR\x05token2\xa4\x01\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"|\n" +
+	"\x11DiffSchemaRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x16\n" +
+	"\x06schema\x18\x02 \x01(\tR\x06schema\x127\n" +
+	"\vconsistency\x18\x03 \x01(\v2\x15.pemba.v1.ConsistencyR\vconsistency\"\xd9\x01\n" +
+	"\x12DiffSchemaResponse\x120\n" +
+	"\achanges\x18\x01 \x03(\v2\x16.pemba.v1.SchemaChangeR\achanges\x122\n" +
+	"\aorphans\x18\x02 \x03(\v2\x18.pemba.v1.OrphanedTuplesR\aorphans\x123\n" +
+	"\bwarnings\x18\x03 \x03(\v2\x17.pemba.v1.SchemaWarningR\bwarnings\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x14\n" +
+	"\x05token\x18\x05 \x01(\tR\x05token\"\xba\x02\n" +
+	"\fSchemaChange\x12/\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1b.pemba.v1.SchemaChange.KindR\x04kind\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
+	"\x06before\x18\x04 \x01(\tR\x06before\x12\x14\n" +
+	"\x05after\x18\x05 \x01(\tR\x05after\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\x12\x18\n" +
+	"\aeffects\x18\a \x03(\tR\aeffects\"u\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"KIND_ADDED\x10\x01\x12\x10\n" +
+	"\fKIND_REMOVED\x10\x02\x12\x10\n" +
+	"\fKIND_WIDENED\x10\x03\x12\x11\n" +
+	"\rKIND_NARROWED\x10\x04\x12\x10\n" +
+	"\fKIND_CHANGED\x10\x05\"X\n" +
+	"\x0eOrphanedTuples\x12\x14\n" +
+	"\x05shape\x18\x01 \x01(\tR\x05shape\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x1a\n" +
+	"\bexamples\x18\x03 \x03(\tR\bexamples\"g\n" +
+	"\x14SchemaHistoryRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x127\n" +
+	"\vconsistency\x18\x02 \x01(\v2\x15.pemba.v1.ConsistencyR\vconsistency\"b\n" +
+	"\x15SchemaHistoryResponse\x123\n" +
+	"\bversions\x18\x01 \x03(\v2\x17.pemba.v1.SchemaVersionR\bversions\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\";\n" +
+	"\rSchemaVersion\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes2\xbf\x02\n" +
 	"\rSchemaService\x12J\n" +
 	"\vWriteSchema\x12\x1c.pemba.v1.WriteSchemaRequest\x1a\x1d.pemba.v1.WriteSchemaResponse\x12G\n" +
 	"\n" +
-	"ReadSchema\x12\x1b.pemba.v1.ReadSchemaRequest\x1a\x1c.pemba.v1.ReadSchemaResponseB5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
+	"ReadSchema\x12\x1b.pemba.v1.ReadSchemaRequest\x1a\x1c.pemba.v1.ReadSchemaResponse\x12G\n" +
+	"\n" +
+	"DiffSchema\x12\x1b.pemba.v1.DiffSchemaRequest\x1a\x1c.pemba.v1.DiffSchemaResponse\x12P\n" +
+	"\rSchemaHistory\x12\x1e.pemba.v1.SchemaHistoryRequest\x1a\x1f.pemba.v1.SchemaHistoryResponseB5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
 
 var (
 	file_pemba_v1_schema_service_proto_rawDescOnce sync.Once
@@ -355,27 +949,47 @@ func file_pemba_v1_schema_service_proto_rawDescGZIP() []byte {
 	return file_pemba_v1_schema_service_proto_rawDescData
 }
 
-var file_pemba_v1_schema_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_pemba_v1_schema_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_pemba_v1_schema_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_pemba_v1_schema_service_proto_goTypes = []any{
-	(*WriteSchemaRequest)(nil),  // 0: pemba.v1.WriteSchemaRequest
-	(*WriteSchemaResponse)(nil), // 1: pemba.v1.WriteSchemaResponse
-	(*SchemaWarning)(nil),       // 2: pemba.v1.SchemaWarning
-	(*ReadSchemaRequest)(nil),   // 3: pemba.v1.ReadSchemaRequest
-	(*ReadSchemaResponse)(nil),  // 4: pemba.v1.ReadSchemaResponse
-	(*Consistency)(nil),         // 5: pemba.v1.Consistency
+	(SchemaChange_Kind)(0),        // 0: pemba.v1.SchemaChange.Kind
+	(*WriteSchemaRequest)(nil),    // 1: pemba.v1.WriteSchemaRequest
+	(*WriteSchemaResponse)(nil),   // 2: pemba.v1.WriteSchemaResponse
+	(*SchemaWarning)(nil),         // 3: pemba.v1.SchemaWarning
+	(*ReadSchemaRequest)(nil),     // 4: pemba.v1.ReadSchemaRequest
+	(*ReadSchemaResponse)(nil),    // 5: pemba.v1.ReadSchemaResponse
+	(*DiffSchemaRequest)(nil),     // 6: pemba.v1.DiffSchemaRequest
+	(*DiffSchemaResponse)(nil),    // 7: pemba.v1.DiffSchemaResponse
+	(*SchemaChange)(nil),          // 8: pemba.v1.SchemaChange
+	(*OrphanedTuples)(nil),        // 9: pemba.v1.OrphanedTuples
+	(*SchemaHistoryRequest)(nil),  // 10: pemba.v1.SchemaHistoryRequest
+	(*SchemaHistoryResponse)(nil), // 11: pemba.v1.SchemaHistoryResponse
+	(*SchemaVersion)(nil),         // 12: pemba.v1.SchemaVersion
+	(*Consistency)(nil),           // 13: pemba.v1.Consistency
 }
 var file_pemba_v1_schema_service_proto_depIdxs = []int32{
-	2, // 0: pemba.v1.WriteSchemaResponse.warnings:type_name -> pemba.v1.SchemaWarning
-	5, // 1: pemba.v1.ReadSchemaRequest.consistency:type_name -> pemba.v1.Consistency
-	0, // 2: pemba.v1.SchemaService.WriteSchema:input_type -> pemba.v1.WriteSchemaRequest
-	3, // 3: pemba.v1.SchemaService.ReadSchema:input_type -> pemba.v1.ReadSchemaRequest
-	1, // 4: pemba.v1.SchemaService.WriteSchema:output_type -> pemba.v1.WriteSchemaResponse
-	4, // 5: pemba.v1.SchemaService.ReadSchema:output_type -> pemba.v1.ReadSchemaResponse
-	4, // [4:6] is the sub-list for method output_type
-	2, // [2:4] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3,  // 0: pemba.v1.WriteSchemaResponse.warnings:type_name -> pemba.v1.SchemaWarning
+	13, // 1: pemba.v1.ReadSchemaRequest.consistency:type_name -> pemba.v1.Consistency
+	13, // 2: pemba.v1.DiffSchemaRequest.consistency:type_name -> pemba.v1.Consistency
+	8,  // 3: pemba.v1.DiffSchemaResponse.changes:type_name -> pemba.v1.SchemaChange
+	9,  // 4: pemba.v1.DiffSchemaResponse.orphans:type_name -> pemba.v1.OrphanedTuples
+	3,  // 5: pemba.v1.DiffSchemaResponse.warnings:type_name -> pemba.v1.SchemaWarning
+	0,  // 6: pemba.v1.SchemaChange.kind:type_name -> pemba.v1.SchemaChange.Kind
+	13, // 7: pemba.v1.SchemaHistoryRequest.consistency:type_name -> pemba.v1.Consistency
+	12, // 8: pemba.v1.SchemaHistoryResponse.versions:type_name -> pemba.v1.SchemaVersion
+	1,  // 9: pemba.v1.SchemaService.WriteSchema:input_type -> pemba.v1.WriteSchemaRequest
+	4,  // 10: pemba.v1.SchemaService.ReadSchema:input_type -> pemba.v1.ReadSchemaRequest
+	6,  // 11: pemba.v1.SchemaService.DiffSchema:input_type -> pemba.v1.DiffSchemaRequest
+	10, // 12: pemba.v1.SchemaService.SchemaHistory:input_type -> pemba.v1.SchemaHistoryRequest
+	2,  // 13: pemba.v1.SchemaService.WriteSchema:output_type -> pemba.v1.WriteSchemaResponse
+	5,  // 14: pemba.v1.SchemaService.ReadSchema:output_type -> pemba.v1.ReadSchemaResponse
+	7,  // 15: pemba.v1.SchemaService.DiffSchema:output_type -> pemba.v1.DiffSchemaResponse
+	11, // 16: pemba.v1.SchemaService.SchemaHistory:output_type -> pemba.v1.SchemaHistoryResponse
+	13, // [13:17] is the sub-list for method output_type
+	9,  // [9:13] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_pemba_v1_schema_service_proto_init() }
@@ -389,13 +1003,14 @@ func file_pemba_v1_schema_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pemba_v1_schema_service_proto_rawDesc), len(file_pemba_v1_schema_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   5,
+			NumEnums:      1,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_pemba_v1_schema_service_proto_goTypes,
 		DependencyIndexes: file_pemba_v1_schema_service_proto_depIdxs,
+		EnumInfos:         file_pemba_v1_schema_service_proto_enumTypes,
 		MessageInfos:      file_pemba_v1_schema_service_proto_msgTypes,
 	}.Build()
 	File_pemba_v1_schema_service_proto = out.File

@@ -19,8 +19,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SchemaService_WriteSchema_FullMethodName = "/pemba.v1.SchemaService/WriteSchema"
-	SchemaService_ReadSchema_FullMethodName  = "/pemba.v1.SchemaService/ReadSchema"
+	SchemaService_WriteSchema_FullMethodName   = "/pemba.v1.SchemaService/WriteSchema"
+	SchemaService_ReadSchema_FullMethodName    = "/pemba.v1.SchemaService/ReadSchema"
+	SchemaService_DiffSchema_FullMethodName    = "/pemba.v1.SchemaService/DiffSchema"
+	SchemaService_SchemaHistory_FullMethodName = "/pemba.v1.SchemaService/SchemaHistory"
 )
 
 // SchemaServiceClient is the client API for SchemaService service.
@@ -35,6 +37,11 @@ type SchemaServiceClient interface {
 	// ReadSchema returns the schema in force at a view, as it was written.
 	// FAILED_PRECONDITION if none was written yet.
 	ReadSchema(ctx context.Context, in *ReadSchemaRequest, opts ...grpc.CallOption) (*ReadSchemaResponse, error)
+	// DiffSchema says what writing a schema would change, for whom, and whether it
+	// would be refused.
+	DiffSchema(ctx context.Context, in *DiffSchemaRequest, opts ...grpc.CallOption) (*DiffSchemaResponse, error)
+	// SchemaHistory lists the tenant's schemas that are still readable.
+	SchemaHistory(ctx context.Context, in *SchemaHistoryRequest, opts ...grpc.CallOption) (*SchemaHistoryResponse, error)
 }
 
 type schemaServiceClient struct {
@@ -65,6 +72,26 @@ func (c *schemaServiceClient) ReadSchema(ctx context.Context, in *ReadSchemaRequ
 	return out, nil
 }
 
+func (c *schemaServiceClient) DiffSchema(ctx context.Context, in *DiffSchemaRequest, opts ...grpc.CallOption) (*DiffSchemaResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiffSchemaResponse)
+	err := c.cc.Invoke(ctx, SchemaService_DiffSchema_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *schemaServiceClient) SchemaHistory(ctx context.Context, in *SchemaHistoryRequest, opts ...grpc.CallOption) (*SchemaHistoryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SchemaHistoryResponse)
+	err := c.cc.Invoke(ctx, SchemaService_SchemaHistory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SchemaServiceServer is the server API for SchemaService service.
 // All implementations must embed UnimplementedSchemaServiceServer
 // for forward compatibility.
@@ -77,6 +104,11 @@ type SchemaServiceServer interface {
 	// ReadSchema returns the schema in force at a view, as it was written.
 	// FAILED_PRECONDITION if none was written yet.
 	ReadSchema(context.Context, *ReadSchemaRequest) (*ReadSchemaResponse, error)
+	// DiffSchema says what writing a schema would change, for whom, and whether it
+	// would be refused.
+	DiffSchema(context.Context, *DiffSchemaRequest) (*DiffSchemaResponse, error)
+	// SchemaHistory lists the tenant's schemas that are still readable.
+	SchemaHistory(context.Context, *SchemaHistoryRequest) (*SchemaHistoryResponse, error)
 	mustEmbedUnimplementedSchemaServiceServer()
 }
 
@@ -92,6 +124,12 @@ func (UnimplementedSchemaServiceServer) WriteSchema(context.Context, *WriteSchem
 }
 func (UnimplementedSchemaServiceServer) ReadSchema(context.Context, *ReadSchemaRequest) (*ReadSchemaResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReadSchema not implemented")
+}
+func (UnimplementedSchemaServiceServer) DiffSchema(context.Context, *DiffSchemaRequest) (*DiffSchemaResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DiffSchema not implemented")
+}
+func (UnimplementedSchemaServiceServer) SchemaHistory(context.Context, *SchemaHistoryRequest) (*SchemaHistoryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SchemaHistory not implemented")
 }
 func (UnimplementedSchemaServiceServer) mustEmbedUnimplementedSchemaServiceServer() {}
 func (UnimplementedSchemaServiceServer) testEmbeddedByValue()                       {}
@@ -150,6 +188,42 @@ func _SchemaService_ReadSchema_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SchemaService_DiffSchema_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiffSchemaRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SchemaServiceServer).DiffSchema(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SchemaService_DiffSchema_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SchemaServiceServer).DiffSchema(ctx, req.(*DiffSchemaRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SchemaService_SchemaHistory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SchemaHistoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SchemaServiceServer).SchemaHistory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SchemaService_SchemaHistory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SchemaServiceServer).SchemaHistory(ctx, req.(*SchemaHistoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SchemaService_ServiceDesc is the grpc.ServiceDesc for SchemaService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -164,6 +238,14 @@ var SchemaService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReadSchema",
 			Handler:    _SchemaService_ReadSchema_Handler,
+		},
+		{
+			MethodName: "DiffSchema",
+			Handler:    _SchemaService_DiffSchema_Handler,
+		},
+		{
+			MethodName: "SchemaHistory",
+			Handler:    _SchemaService_SchemaHistory_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -80,6 +80,59 @@ func (Update_Operation) EnumDescriptor() ([]byte, []int) {
 	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// What happened.
+type TupleChange_Operation int32
+
+const (
+	// Not used.
+	TupleChange_OPERATION_UNSPECIFIED TupleChange_Operation = 0
+	// The tuple was written: it is new, or its caveat or expiry is.
+	TupleChange_OPERATION_TOUCHED TupleChange_Operation = 1
+	// The tuple was deleted; it is sent as it was.
+	TupleChange_OPERATION_DELETED TupleChange_Operation = 2
+)
+
+// Enum value maps for TupleChange_Operation.
+var (
+	TupleChange_Operation_name = map[int32]string{
+		0: "OPERATION_UNSPECIFIED",
+		1: "OPERATION_TOUCHED",
+		2: "OPERATION_DELETED",
+	}
+	TupleChange_Operation_value = map[string]int32{
+		"OPERATION_UNSPECIFIED": 0,
+		"OPERATION_TOUCHED":     1,
+		"OPERATION_DELETED":     2,
+	}
+)
+
+func (x TupleChange_Operation) Enum() *TupleChange_Operation {
+	p := new(TupleChange_Operation)
+	*p = x
+	return p
+}
+
+func (x TupleChange_Operation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TupleChange_Operation) Descriptor() protoreflect.EnumDescriptor {
+	return file_pemba_v1_tuple_service_proto_enumTypes[1].Descriptor()
+}
+
+func (TupleChange_Operation) Type() protoreflect.EnumType {
+	return &file_pemba_v1_tuple_service_proto_enumTypes[1]
+}
+
+func (x TupleChange_Operation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TupleChange_Operation.Descriptor instead.
+func (TupleChange_Operation) EnumDescriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{16, 0}
+}
+
 // WriteRequest is one atomic change.
 type WriteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -389,8 +442,14 @@ type ReadRequest struct {
 	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// Which tuples. Required.
 	Filter *TupleFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// At which view; absent = any.
-	Consistency   *Consistency `protobuf:"bytes,3,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// At which view; absent = any. With a cursor: absent, as the cursor names its
+	// view.
+	Consistency *Consistency `protobuf:"bytes,3,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// The most tuples to send; 0 = no bound.
+	Limit uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Continues behind an earlier answer to the same request, at the same view and
+	// time.
+	Cursor        string `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -446,13 +505,30 @@ func (x *ReadRequest) GetConsistency() *Consistency {
 	return nil
 }
 
+func (x *ReadRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ReadRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
 // ReadResponse is one part of the tuples.
 type ReadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Some of the tuples; may be empty.
 	Tuples []*Tuple `protobuf:"bytes,1,rep,name=tuples,proto3" json:"tuples,omitempty"`
 	// Token of the view that is read, the same in each message of a stream.
-	Token         string `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	Token string `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	// Continues behind the last of these tuples. Empty in the last message of a
+	// read that is complete.
+	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -501,6 +577,742 @@ func (x *ReadResponse) GetToken() string {
 	return ""
 }
 
+func (x *ReadResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+// DeleteMatchingRequest says which tuples are deleted.
+type DeleteMatchingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tenant that is changed; empty = "default".
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Which tuples. Required.
+	Filter *TupleFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The most tuples that the call deletes; 0 = 1,000,000.
+	Limit         uint64 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteMatchingRequest) Reset() {
+	*x = DeleteMatchingRequest{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteMatchingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteMatchingRequest) ProtoMessage() {}
+
+func (x *DeleteMatchingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteMatchingRequest.ProtoReflect.Descriptor instead.
+func (*DeleteMatchingRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *DeleteMatchingRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *DeleteMatchingRequest) GetFilter() *TupleFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *DeleteMatchingRequest) GetLimit() uint64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// DeleteMatchingResponse tells how far the deletion is.
+type DeleteMatchingResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tuples deleted by this call so far, durably.
+	Deleted uint64 `protobuf:"varint,1,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// True in the last message, unless the limit was reached before the end.
+	Complete bool `protobuf:"varint,2,opt,name=complete,proto3" json:"complete,omitempty"`
+	// Token of the first view without them.
+	Token         string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteMatchingResponse) Reset() {
+	*x = DeleteMatchingResponse{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteMatchingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteMatchingResponse) ProtoMessage() {}
+
+func (x *DeleteMatchingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteMatchingResponse.ProtoReflect.Descriptor instead.
+func (*DeleteMatchingResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DeleteMatchingResponse) GetDeleted() uint64 {
+	if x != nil {
+		return x.Deleted
+	}
+	return 0
+}
+
+func (x *DeleteMatchingResponse) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *DeleteMatchingResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// ImportRequest is one message of an import: first a start, then batches.
+type ImportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	//
+	// Types that are valid to be assigned to Part:
+	//
+	//	*ImportRequest_Start
+	//	*ImportRequest_Batch
+	Part          isImportRequest_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportRequest) Reset() {
+	*x = ImportRequest{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportRequest) ProtoMessage() {}
+
+func (x *ImportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportRequest.ProtoReflect.Descriptor instead.
+func (*ImportRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ImportRequest) GetPart() isImportRequest_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *ImportRequest) GetStart() *ImportStart {
+	if x != nil {
+		if x, ok := x.Part.(*ImportRequest_Start); ok {
+			return x.Start
+		}
+	}
+	return nil
+}
+
+func (x *ImportRequest) GetBatch() *ImportBatch {
+	if x != nil {
+		if x, ok := x.Part.(*ImportRequest_Batch); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
+type isImportRequest_Part interface {
+	isImportRequest_Part()
+}
+
+type ImportRequest_Start struct {
+	// The first message of the stream.
+	Start *ImportStart `protobuf:"bytes,1,opt,name=start,proto3,oneof"`
+}
+
+type ImportRequest_Batch struct {
+	// Every further message.
+	Batch *ImportBatch `protobuf:"bytes,2,opt,name=batch,proto3,oneof"`
+}
+
+func (*ImportRequest_Start) isImportRequest_Part() {}
+
+func (*ImportRequest_Batch) isImportRequest_Part() {}
+
+// ImportStart begins or resumes an import.
+type ImportStart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tenant that is changed; empty = "default".
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Names the import, so that it can be resumed after a failure: 1 to 128 bytes of
+	// letters, digits, "-", "_", "." and ":". Empty = it cannot. Only one import of a
+	// name runs at a time; the later one ends the earlier.
+	ImportId string `protobuf:"bytes,2,opt,name=import_id,json=importId,proto3" json:"import_id,omitempty"`
+	// Go on behind the last durable batch of the import of that name; otherwise it
+	// begins anew.
+	Resume        bool `protobuf:"varint,3,opt,name=resume,proto3" json:"resume,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportStart) Reset() {
+	*x = ImportStart{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportStart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportStart) ProtoMessage() {}
+
+func (x *ImportStart) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportStart.ProtoReflect.Descriptor instead.
+func (*ImportStart) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ImportStart) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *ImportStart) GetImportId() string {
+	if x != nil {
+		return x.ImportId
+	}
+	return ""
+}
+
+func (x *ImportStart) GetResume() bool {
+	if x != nil {
+		return x.Resume
+	}
+	return false
+}
+
+// ImportBatch is some tuples, written atomically.
+type ImportBatch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the source behind this batch, such as the number of tuples so
+	// far; larger than that of the batch before.
+	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// The tuples, 1 to 10,000 and up to 1 MiB in all; no two of them about the same
+	// object, relation and subject.
+	Tuples        []*Tuple `protobuf:"bytes,2,rep,name=tuples,proto3" json:"tuples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportBatch) Reset() {
+	*x = ImportBatch{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportBatch) ProtoMessage() {}
+
+func (x *ImportBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportBatch.ProtoReflect.Descriptor instead.
+func (*ImportBatch) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ImportBatch) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *ImportBatch) GetTuples() []*Tuple {
+	if x != nil {
+		return x.Tuples
+	}
+	return nil
+}
+
+// ImportResponse says how far the import is.
+type ImportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sequence of the last batch that is durable, with all before it; 0 = none. The
+	// first message answers the start: a resumed import goes on behind it.
+	DurableSequence uint64 `protobuf:"varint,1,opt,name=durable_sequence,json=durableSequence,proto3" json:"durable_sequence,omitempty"`
+	// Token of the first view that contains it; empty = none.
+	Token string `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	// True in the last message, after the client has ended its side of the stream
+	// and everything is durable.
+	Complete      bool `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportResponse) Reset() {
+	*x = ImportResponse{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportResponse) ProtoMessage() {}
+
+func (x *ImportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportResponse.ProtoReflect.Descriptor instead.
+func (*ImportResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ImportResponse) GetDurableSequence() uint64 {
+	if x != nil {
+		return x.DurableSequence
+	}
+	return 0
+}
+
+func (x *ImportResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *ImportResponse) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+// ExportRequest asks for everything.
+type ExportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tenant that is read; empty = "default".
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// At which view; absent = any. With a cursor: absent.
+	Consistency *Consistency `protobuf:"bytes,2,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// Continues behind an earlier answer, at the same view and time.
+	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportRequest) Reset() {
+	*x = ExportRequest{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportRequest) ProtoMessage() {}
+
+func (x *ExportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
+func (*ExportRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ExportRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *ExportRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+// ExportResponse is one part of an export.
+type ExportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The schema in force at the view, in the first message of a stream.
+	Schema string `protobuf:"bytes,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	// Some of the tuples; may be empty.
+	Tuples []*Tuple `protobuf:"bytes,2,rep,name=tuples,proto3" json:"tuples,omitempty"`
+	// Token of the view, the same in each message.
+	Token string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	// Continues behind the last of these tuples. Empty in the last message.
+	Cursor        string `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportResponse) Reset() {
+	*x = ExportResponse{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportResponse) ProtoMessage() {}
+
+func (x *ExportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportResponse.ProtoReflect.Descriptor instead.
+func (*ExportResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ExportResponse) GetSchema() string {
+	if x != nil {
+		return x.Schema
+	}
+	return ""
+}
+
+func (x *ExportResponse) GetTuples() []*Tuple {
+	if x != nil {
+		return x.Tuples
+	}
+	return nil
+}
+
+func (x *ExportResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *ExportResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+// WatchRequest asks for changes.
+type WatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tenant that is watched; empty = "default".
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Token: changes later than its revision. Empty = later than now; the first
+	// message says what "now" is.
+	From string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	// Only changes of tuples of objects of these types; empty = of all. Up to 100.
+	ObjectTypes   []string `protobuf:"bytes,3,rep,name=object_types,json=objectTypes,proto3" json:"object_types,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *WatchRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *WatchRequest) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *WatchRequest) GetObjectTypes() []string {
+	if x != nil {
+		return x.ObjectTypes
+	}
+	return nil
+}
+
+// WatchResponse is one revision's changes, a part of them, or a heartbeat.
+type WatchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What differs between the view before the revision and the view at it: at most
+	// one change for a tuple.
+	Changes []*TupleChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// True when the schema changed at this revision. The changes of tuples in the
+	// same revision are of the new schema.
+	SchemaChanged bool `protobuf:"varint,2,opt,name=schema_changed,json=schemaChanged,proto3" json:"schema_changed,omitempty"`
+	// Everything up to this token has been sent: resume from here. Empty when more
+	// of the same revision follows.
+	Token         string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *WatchResponse) GetChanges() []*TupleChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetSchemaChanged() bool {
+	if x != nil {
+		return x.SchemaChanged
+	}
+	return false
+}
+
+func (x *WatchResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// TupleChange is a tuple that came, changed or went.
+type TupleChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always set.
+	Operation TupleChange_Operation `protobuf:"varint,1,opt,name=operation,proto3,enum=pemba.v1.TupleChange_Operation" json:"operation,omitempty"`
+	// Always set.
+	Tuple         *Tuple `protobuf:"bytes,2,opt,name=tuple,proto3" json:"tuple,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TupleChange) Reset() {
+	*x = TupleChange{}
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TupleChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TupleChange) ProtoMessage() {}
+
+func (x *TupleChange) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TupleChange.ProtoReflect.Descriptor instead.
+func (*TupleChange) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_tuple_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *TupleChange) GetOperation() TupleChange_Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return TupleChange_OPERATION_UNSPECIFIED
+}
+
+func (x *TupleChange) GetTuple() *Tuple {
+	if x != nil {
+		return x.Tuple
+	}
+	return nil
+}
+
 // RowUnchanged holds when no tuple of (object, relation) was written or
 // deleted after a token's revision.
 type Precondition_RowUnchanged struct {
@@ -518,7 +1330,7 @@ type Precondition_RowUnchanged struct {
 
 func (x *Precondition_RowUnchanged) Reset() {
 	*x = Precondition_RowUnchanged{}
-	mi := &file_pemba_v1_tuple_service_proto_msgTypes[6]
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -530,7 +1342,7 @@ func (x *Precondition_RowUnchanged) String() string {
 func (*Precondition_RowUnchanged) ProtoMessage() {}
 
 func (x *Precondition_RowUnchanged) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_tuple_service_proto_msgTypes[6]
+	mi := &file_pemba_v1_tuple_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -597,17 +1409,71 @@ const file_pemba_v1_tuple_service_proto_rawDesc = "" +
 	"\x05since\x18\x03 \x01(\tR\x05sinceB\v\n" +
 	"\tcondition\"%\n" +
 	"\rWriteResponse\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\tR\x05token\"\x8d\x01\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"\xbb\x01\n" +
 	"\vReadRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12-\n" +
 	"\x06filter\x18\x02 \x01(\v2\x15.pemba.v1.TupleFilterR\x06filter\x127\n" +
-	"\vconsistency\x18\x03 \x01(\v2\x15.pemba.v1.ConsistencyR\vconsistency\"M\n" +
+	"\vconsistency\x18\x03 \x01(\v2\x15.pemba.v1.ConsistencyR\vconsistency\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\rR\x05limit\x12\x16\n" +
+	"\x06cursor\x18\x05 \x01(\tR\x06cursor\"e\n" +
 	"\fReadResponse\x12'\n" +
 	"\x06tuples\x18\x01 \x03(\v2\x0f.pemba.v1.TupleR\x06tuples\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\tR\x05token2\x81\x01\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"t\n" +
+	"\x15DeleteMatchingRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12-\n" +
+	"\x06filter\x18\x02 \x01(\v2\x15.pemba.v1.TupleFilterR\x06filter\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x04R\x05limit\"d\n" +
+	"\x16DeleteMatchingResponse\x12\x18\n" +
+	"\adeleted\x18\x01 \x01(\x04R\adeleted\x12\x1a\n" +
+	"\bcomplete\x18\x02 \x01(\bR\bcomplete\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"u\n" +
+	"\rImportRequest\x12-\n" +
+	"\x05start\x18\x01 \x01(\v2\x15.pemba.v1.ImportStartH\x00R\x05start\x12-\n" +
+	"\x05batch\x18\x02 \x01(\v2\x15.pemba.v1.ImportBatchH\x00R\x05batchB\x06\n" +
+	"\x04part\"Z\n" +
+	"\vImportStart\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x1b\n" +
+	"\timport_id\x18\x02 \x01(\tR\bimportId\x12\x16\n" +
+	"\x06resume\x18\x03 \x01(\bR\x06resume\"R\n" +
+	"\vImportBatch\x12\x1a\n" +
+	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12'\n" +
+	"\x06tuples\x18\x02 \x03(\v2\x0f.pemba.v1.TupleR\x06tuples\"m\n" +
+	"\x0eImportResponse\x12)\n" +
+	"\x10durable_sequence\x18\x01 \x01(\x04R\x0fdurableSequence\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\x12\x1a\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete\"x\n" +
+	"\rExportRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x127\n" +
+	"\vconsistency\x18\x02 \x01(\v2\x15.pemba.v1.ConsistencyR\vconsistency\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"\x7f\n" +
+	"\x0eExportResponse\x12\x16\n" +
+	"\x06schema\x18\x01 \x01(\tR\x06schema\x12'\n" +
+	"\x06tuples\x18\x02 \x03(\v2\x0f.pemba.v1.TupleR\x06tuples\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\x12\x16\n" +
+	"\x06cursor\x18\x04 \x01(\tR\x06cursor\"]\n" +
+	"\fWatchRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\tR\x04from\x12!\n" +
+	"\fobject_types\x18\x03 \x03(\tR\vobjectTypes\"}\n" +
+	"\rWatchResponse\x12/\n" +
+	"\achanges\x18\x01 \x03(\v2\x15.pemba.v1.TupleChangeR\achanges\x12%\n" +
+	"\x0eschema_changed\x18\x02 \x01(\bR\rschemaChanged\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\xc9\x01\n" +
+	"\vTupleChange\x12=\n" +
+	"\toperation\x18\x01 \x01(\x0e2\x1f.pemba.v1.TupleChange.OperationR\toperation\x12%\n" +
+	"\x05tuple\x18\x02 \x01(\v2\x0f.pemba.v1.TupleR\x05tuple\"T\n" +
+	"\tOperation\x12\x19\n" +
+	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11OPERATION_TOUCHED\x10\x01\x12\x15\n" +
+	"\x11OPERATION_DELETED\x10\x022\x94\x03\n" +
 	"\fTupleService\x128\n" +
 	"\x05Write\x12\x16.pemba.v1.WriteRequest\x1a\x17.pemba.v1.WriteResponse\x127\n" +
-	"\x04Read\x12\x15.pemba.v1.ReadRequest\x1a\x16.pemba.v1.ReadResponse0\x01B5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
+	"\x04Read\x12\x15.pemba.v1.ReadRequest\x1a\x16.pemba.v1.ReadResponse0\x01\x12U\n" +
+	"\x0eDeleteMatching\x12\x1f.pemba.v1.DeleteMatchingRequest\x1a .pemba.v1.DeleteMatchingResponse0\x01\x12?\n" +
+	"\x06Import\x12\x17.pemba.v1.ImportRequest\x1a\x18.pemba.v1.ImportResponse(\x010\x01\x12=\n" +
+	"\x06Export\x12\x17.pemba.v1.ExportRequest\x1a\x18.pemba.v1.ExportResponse0\x01\x12:\n" +
+	"\x05Watch\x12\x16.pemba.v1.WatchRequest\x1a\x17.pemba.v1.WatchResponse0\x01B5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
 
 var (
 	file_pemba_v1_tuple_service_proto_rawDescOnce sync.Once
@@ -621,43 +1487,72 @@ func file_pemba_v1_tuple_service_proto_rawDescGZIP() []byte {
 	return file_pemba_v1_tuple_service_proto_rawDescData
 }
 
-var file_pemba_v1_tuple_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_pemba_v1_tuple_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_pemba_v1_tuple_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_pemba_v1_tuple_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_pemba_v1_tuple_service_proto_goTypes = []any{
 	(Update_Operation)(0),             // 0: pemba.v1.Update.Operation
-	(*WriteRequest)(nil),              // 1: pemba.v1.WriteRequest
-	(*Update)(nil),                    // 2: pemba.v1.Update
-	(*Precondition)(nil),              // 3: pemba.v1.Precondition
-	(*WriteResponse)(nil),             // 4: pemba.v1.WriteResponse
-	(*ReadRequest)(nil),               // 5: pemba.v1.ReadRequest
-	(*ReadResponse)(nil),              // 6: pemba.v1.ReadResponse
-	(*Precondition_RowUnchanged)(nil), // 7: pemba.v1.Precondition.RowUnchanged
-	(*Tuple)(nil),                     // 8: pemba.v1.Tuple
-	(*TupleFilter)(nil),               // 9: pemba.v1.TupleFilter
-	(*Consistency)(nil),               // 10: pemba.v1.Consistency
-	(*Object)(nil),                    // 11: pemba.v1.Object
+	(TupleChange_Operation)(0),        // 1: pemba.v1.TupleChange.Operation
+	(*WriteRequest)(nil),              // 2: pemba.v1.WriteRequest
+	(*Update)(nil),                    // 3: pemba.v1.Update
+	(*Precondition)(nil),              // 4: pemba.v1.Precondition
+	(*WriteResponse)(nil),             // 5: pemba.v1.WriteResponse
+	(*ReadRequest)(nil),               // 6: pemba.v1.ReadRequest
+	(*ReadResponse)(nil),              // 7: pemba.v1.ReadResponse
+	(*DeleteMatchingRequest)(nil),     // 8: pemba.v1.DeleteMatchingRequest
+	(*DeleteMatchingResponse)(nil),    // 9: pemba.v1.DeleteMatchingResponse
+	(*ImportRequest)(nil),             // 10: pemba.v1.ImportRequest
+	(*ImportStart)(nil),               // 11: pemba.v1.ImportStart
+	(*ImportBatch)(nil),               // 12: pemba.v1.ImportBatch
+	(*ImportResponse)(nil),            // 13: pemba.v1.ImportResponse
+	(*ExportRequest)(nil),             // 14: pemba.v1.ExportRequest
+	(*ExportResponse)(nil),            // 15: pemba.v1.ExportResponse
+	(*WatchRequest)(nil),              // 16: pemba.v1.WatchRequest
+	(*WatchResponse)(nil),             // 17: pemba.v1.WatchResponse
+	(*TupleChange)(nil),               // 18: pemba.v1.TupleChange
+	(*Precondition_RowUnchanged)(nil), // 19: pemba.v1.Precondition.RowUnchanged
+	(*Tuple)(nil),                     // 20: pemba.v1.Tuple
+	(*TupleFilter)(nil),               // 21: pemba.v1.TupleFilter
+	(*Consistency)(nil),               // 22: pemba.v1.Consistency
+	(*Object)(nil),                    // 23: pemba.v1.Object
 }
 var file_pemba_v1_tuple_service_proto_depIdxs = []int32{
-	2,  // 0: pemba.v1.WriteRequest.updates:type_name -> pemba.v1.Update
-	3,  // 1: pemba.v1.WriteRequest.preconditions:type_name -> pemba.v1.Precondition
+	3,  // 0: pemba.v1.WriteRequest.updates:type_name -> pemba.v1.Update
+	4,  // 1: pemba.v1.WriteRequest.preconditions:type_name -> pemba.v1.Precondition
 	0,  // 2: pemba.v1.Update.operation:type_name -> pemba.v1.Update.Operation
-	8,  // 3: pemba.v1.Update.tuple:type_name -> pemba.v1.Tuple
-	9,  // 4: pemba.v1.Precondition.tuples_match:type_name -> pemba.v1.TupleFilter
-	9,  // 5: pemba.v1.Precondition.tuples_absent:type_name -> pemba.v1.TupleFilter
-	7,  // 6: pemba.v1.Precondition.row_unchanged:type_name -> pemba.v1.Precondition.RowUnchanged
-	9,  // 7: pemba.v1.ReadRequest.filter:type_name -> pemba.v1.TupleFilter
-	10, // 8: pemba.v1.ReadRequest.consistency:type_name -> pemba.v1.Consistency
-	8,  // 9: pemba.v1.ReadResponse.tuples:type_name -> pemba.v1.Tuple
-	11, // 10: pemba.v1.Precondition.RowUnchanged.object:type_name -> pemba.v1.Object
-	1,  // 11: pemba.v1.TupleService.Write:input_type -> pemba.v1.WriteRequest
-	5,  // 12: pemba.v1.TupleService.Read:input_type -> pemba.v1.ReadRequest
-	4,  // 13: pemba.v1.TupleService.Write:output_type -> pemba.v1.WriteResponse
-	6,  // 14: pemba.v1.TupleService.Read:output_type -> pemba.v1.ReadResponse
-	13, // [13:15] is the sub-list for method output_type
-	11, // [11:13] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	20, // 3: pemba.v1.Update.tuple:type_name -> pemba.v1.Tuple
+	21, // 4: pemba.v1.Precondition.tuples_match:type_name -> pemba.v1.TupleFilter
+	21, // 5: pemba.v1.Precondition.tuples_absent:type_name -> pemba.v1.TupleFilter
+	19, // 6: pemba.v1.Precondition.row_unchanged:type_name -> pemba.v1.Precondition.RowUnchanged
+	21, // 7: pemba.v1.ReadRequest.filter:type_name -> pemba.v1.TupleFilter
+	22, // 8: pemba.v1.ReadRequest.consistency:type_name -> pemba.v1.Consistency
+	20, // 9: pemba.v1.ReadResponse.tuples:type_name -> pemba.v1.Tuple
+	21, // 10: pemba.v1.DeleteMatchingRequest.filter:type_name -> pemba.v1.TupleFilter
+	11, // 11: pemba.v1.ImportRequest.start:type_name -> pemba.v1.ImportStart
+	12, // 12: pemba.v1.ImportRequest.batch:type_name -> pemba.v1.ImportBatch
+	20, // 13: pemba.v1.ImportBatch.tuples:type_name -> pemba.v1.Tuple
+	22, // 14: pemba.v1.ExportRequest.consistency:type_name -> pemba.v1.Consistency
+	20, // 15: pemba.v1.ExportResponse.tuples:type_name -> pemba.v1.Tuple
+	18, // 16: pemba.v1.WatchResponse.changes:type_name -> pemba.v1.TupleChange
+	1,  // 17: pemba.v1.TupleChange.operation:type_name -> pemba.v1.TupleChange.Operation
+	20, // 18: pemba.v1.TupleChange.tuple:type_name -> pemba.v1.Tuple
+	23, // 19: pemba.v1.Precondition.RowUnchanged.object:type_name -> pemba.v1.Object
+	2,  // 20: pemba.v1.TupleService.Write:input_type -> pemba.v1.WriteRequest
+	6,  // 21: pemba.v1.TupleService.Read:input_type -> pemba.v1.ReadRequest
+	8,  // 22: pemba.v1.TupleService.DeleteMatching:input_type -> pemba.v1.DeleteMatchingRequest
+	10, // 23: pemba.v1.TupleService.Import:input_type -> pemba.v1.ImportRequest
+	14, // 24: pemba.v1.TupleService.Export:input_type -> pemba.v1.ExportRequest
+	16, // 25: pemba.v1.TupleService.Watch:input_type -> pemba.v1.WatchRequest
+	5,  // 26: pemba.v1.TupleService.Write:output_type -> pemba.v1.WriteResponse
+	7,  // 27: pemba.v1.TupleService.Read:output_type -> pemba.v1.ReadResponse
+	9,  // 28: pemba.v1.TupleService.DeleteMatching:output_type -> pemba.v1.DeleteMatchingResponse
+	13, // 29: pemba.v1.TupleService.Import:output_type -> pemba.v1.ImportResponse
+	15, // 30: pemba.v1.TupleService.Export:output_type -> pemba.v1.ExportResponse
+	17, // 31: pemba.v1.TupleService.Watch:output_type -> pemba.v1.WatchResponse
+	26, // [26:32] is the sub-list for method output_type
+	20, // [20:26] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_pemba_v1_tuple_service_proto_init() }
@@ -673,13 +1568,17 @@ func file_pemba_v1_tuple_service_proto_init() {
 		(*Precondition_RowUnchanged_)(nil),
 		(*Precondition_SchemaUnchanged)(nil),
 	}
+	file_pemba_v1_tuple_service_proto_msgTypes[8].OneofWrappers = []any{
+		(*ImportRequest_Start)(nil),
+		(*ImportRequest_Batch)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pemba_v1_tuple_service_proto_rawDesc), len(file_pemba_v1_tuple_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   7,
+			NumEnums:      2,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,8 +19,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	TupleService_Write_FullMethodName = "/pemba.v1.TupleService/Write"
-	TupleService_Read_FullMethodName  = "/pemba.v1.TupleService/Read"
+	TupleService_Write_FullMethodName          = "/pemba.v1.TupleService/Write"
+	TupleService_Read_FullMethodName           = "/pemba.v1.TupleService/Read"
+	TupleService_DeleteMatching_FullMethodName = "/pemba.v1.TupleService/DeleteMatching"
+	TupleService_Import_FullMethodName         = "/pemba.v1.TupleService/Import"
+	TupleService_Export_FullMethodName         = "/pemba.v1.TupleService/Export"
+	TupleService_Watch_FullMethodName          = "/pemba.v1.TupleService/Watch"
 )
 
 // TupleServiceClient is the client API for TupleService service.
@@ -34,10 +38,28 @@ type TupleServiceClient interface {
 	// with reason UNKNOWN_OUTCOME says that the change may or may not happen: send
 	// it again with the same request_id.
 	Write(ctx context.Context, in *WriteRequest, opts ...grpc.CallOption) (*WriteResponse, error)
-	// Read streams the tuples that a filter selects, at one view, in no promised
-	// order. Expired tuples are left out. There is always a first message, so the
-	// token is known when nothing is selected.
+	// Read streams the tuples that a filter selects, at one view, in an order that
+	// is the same at the same view. Expired tuples are left out. There is always a
+	// first message, so the token is known when nothing is selected.
 	Read(ctx context.Context, in *ReadRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadResponse], error)
+	// DeleteMatching deletes the tuples that a filter selects, in many writes: it
+	// is not atomic. A message follows each write that is durable. A call that was
+	// cut off is resumed by calling again. Tuples that are written while it runs may
+	// be deleted, too.
+	DeleteMatching(ctx context.Context, in *DeleteMatchingRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DeleteMatchingResponse], error)
+	// Import writes a stream of batches of tuples, each batch atomically, one after
+	// the other; a tuple that is there is replaced. Each batch has a sequence; the
+	// answers name the last durable one. An import with an id is resumed there by
+	// another call.
+	Import(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ImportRequest, ImportResponse], error)
+	// Export streams the schema and all tuples of a tenant at one view. Expired
+	// tuples are left out.
+	Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportResponse], error)
+	// Watch streams what changes, revision by revision, in order and without a gap,
+	// until the client leaves. A tuple that expires is no change: see its expires.
+	// When a client reads too slowly it is cut off with reason SLOW_READER, whose
+	// metadata "token" is where to resume.
+	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 }
 
 type tupleServiceClient struct {
@@ -77,6 +99,76 @@ func (c *tupleServiceClient) Read(ctx context.Context, in *ReadRequest, opts ...
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type TupleService_ReadClient = grpc.ServerStreamingClient[ReadResponse]
 
+func (c *tupleServiceClient) DeleteMatching(ctx context.Context, in *DeleteMatchingRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DeleteMatchingResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &TupleService_ServiceDesc.Streams[1], TupleService_DeleteMatching_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[DeleteMatchingRequest, DeleteMatchingResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TupleService_DeleteMatchingClient = grpc.ServerStreamingClient[DeleteMatchingResponse]
+
+func (c *tupleServiceClient) Import(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ImportRequest, ImportResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &TupleService_ServiceDesc.Streams[2], TupleService_Import_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ImportRequest, ImportResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TupleService_ImportClient = grpc.BidiStreamingClient[ImportRequest, ImportResponse]
+
+func (c *tupleServiceClient) Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &TupleService_ServiceDesc.Streams[3], TupleService_Export_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportRequest, ExportResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TupleService_ExportClient = grpc.ServerStreamingClient[ExportResponse]
+
+func (c *tupleServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &TupleService_ServiceDesc.Streams[4], TupleService_Watch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRequest, WatchResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TupleService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
+
 // TupleServiceServer is the server API for TupleService service.
 // All implementations must embed UnimplementedTupleServiceServer
 // for forward compatibility.
@@ -88,10 +180,28 @@ type TupleServiceServer interface {
 	// with reason UNKNOWN_OUTCOME says that the change may or may not happen: send
 	// it again with the same request_id.
 	Write(context.Context, *WriteRequest) (*WriteResponse, error)
-	// Read streams the tuples that a filter selects, at one view, in no promised
-	// order. Expired tuples are left out. There is always a first message, so the
-	// token is known when nothing is selected.
+	// Read streams the tuples that a filter selects, at one view, in an order that
+	// is the same at the same view. Expired tuples are left out. There is always a
+	// first message, so the token is known when nothing is selected.
 	Read(*ReadRequest, grpc.ServerStreamingServer[ReadResponse]) error
+	// DeleteMatching deletes the tuples that a filter selects, in many writes: it
+	// is not atomic. A message follows each write that is durable. A call that was
+	// cut off is resumed by calling again. Tuples that are written while it runs may
+	// be deleted, too.
+	DeleteMatching(*DeleteMatchingRequest, grpc.ServerStreamingServer[DeleteMatchingResponse]) error
+	// Import writes a stream of batches of tuples, each batch atomically, one after
+	// the other; a tuple that is there is replaced. Each batch has a sequence; the
+	// answers name the last durable one. An import with an id is resumed there by
+	// another call.
+	Import(grpc.BidiStreamingServer[ImportRequest, ImportResponse]) error
+	// Export streams the schema and all tuples of a tenant at one view. Expired
+	// tuples are left out.
+	Export(*ExportRequest, grpc.ServerStreamingServer[ExportResponse]) error
+	// Watch streams what changes, revision by revision, in order and without a gap,
+	// until the client leaves. A tuple that expires is no change: see its expires.
+	// When a client reads too slowly it is cut off with reason SLOW_READER, whose
+	// metadata "token" is where to resume.
+	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	mustEmbedUnimplementedTupleServiceServer()
 }
 
@@ -107,6 +217,18 @@ func (UnimplementedTupleServiceServer) Write(context.Context, *WriteRequest) (*W
 }
 func (UnimplementedTupleServiceServer) Read(*ReadRequest, grpc.ServerStreamingServer[ReadResponse]) error {
 	return status.Error(codes.Unimplemented, "method Read not implemented")
+}
+func (UnimplementedTupleServiceServer) DeleteMatching(*DeleteMatchingRequest, grpc.ServerStreamingServer[DeleteMatchingResponse]) error {
+	return status.Error(codes.Unimplemented, "method DeleteMatching not implemented")
+}
+func (UnimplementedTupleServiceServer) Import(grpc.BidiStreamingServer[ImportRequest, ImportResponse]) error {
+	return status.Error(codes.Unimplemented, "method Import not implemented")
+}
+func (UnimplementedTupleServiceServer) Export(*ExportRequest, grpc.ServerStreamingServer[ExportResponse]) error {
+	return status.Error(codes.Unimplemented, "method Export not implemented")
+}
+func (UnimplementedTupleServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
 }
 func (UnimplementedTupleServiceServer) mustEmbedUnimplementedTupleServiceServer() {}
 func (UnimplementedTupleServiceServer) testEmbeddedByValue()                      {}
@@ -158,6 +280,46 @@ func _TupleService_Read_Handler(srv interface{}, stream grpc.ServerStream) error
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type TupleService_ReadServer = grpc.ServerStreamingServer[ReadResponse]
 
+func _TupleService_DeleteMatching_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(DeleteMatchingRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(TupleServiceServer).DeleteMatching(m, &grpc.GenericServerStream[DeleteMatchingRequest, DeleteMatchingResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TupleService_DeleteMatchingServer = grpc.ServerStreamingServer[DeleteMatchingResponse]
+
+func _TupleService_Import_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(TupleServiceServer).Import(&grpc.GenericServerStream[ImportRequest, ImportResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TupleService_ImportServer = grpc.BidiStreamingServer[ImportRequest, ImportResponse]
+
+func _TupleService_Export_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(TupleServiceServer).Export(m, &grpc.GenericServerStream[ExportRequest, ExportResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TupleService_ExportServer = grpc.ServerStreamingServer[ExportResponse]
+
+func _TupleService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(TupleServiceServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TupleService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
+
 // TupleService_ServiceDesc is the grpc.ServiceDesc for TupleService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -174,6 +336,27 @@ var TupleService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Read",
 			Handler:       _TupleService_Read_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "DeleteMatching",
+			Handler:       _TupleService_DeleteMatching_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Import",
+			Handler:       _TupleService_Import_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Export",
+			Handler:       _TupleService_Export_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Watch",
+			Handler:       _TupleService_Watch_Handler,
 			ServerStreams: true,
 		},
 	},
