@@ -315,7 +315,7 @@ func TestWriteSchema_RefusesToOrphanTuples(t *testing.T) {
 	w.touch("doc:a#viewer@user:*")
 	narrower := strings.Replace(docs, "user:* |", "", 1)
 	_, _, err := w.WriteSchema(t.Context(), ann, WriteSchemaRequest{Source: narrower})
-	if reasonOf(t, err) != "SCHEMA_ORPHANS_TUPLES" || !strings.Contains(err.Error(), "1 tuples doc#viewer: user:*") {
+	if reasonOf(t, err) != "SCHEMA_ORPHANS_TUPLES" || !strings.Contains(err.Error(), "1 stored tuple of doc#viewer: user:* (1), such as doc:a#viewer@user:*") {
 		t.Fatal(err)
 	}
 	if _, err := w.Write(t.Context(), ann, WriteRequest{Updates: updates(t, Delete, "doc:a#viewer@user:*")}); err != nil {
@@ -485,19 +485,19 @@ func TestRead_SelectsLiveTuplesOfOneView(t *testing.T) {
 	past := tuple.FormatTime(time.Now().Add(-time.Hour).UnixNano())
 	token := w.touch("doc:a#viewer@user:ann", "doc:a#viewer@user:old[expiration:"+past+"]", "doc:b#banned@user:ann")
 	w.touch("doc:c#viewer@user:ann")
-	_, tuples, err := w.Read(t.Context(), ReadRequest{Filter: tuple.Filter{Type: "doc"}, Consistency: Consistency{Exactly, token}})
+	reading, err := w.Read(t.Context(), ReadRequest{Filter: tuple.Filter{Type: "doc"}, Consistency: Consistency{Exactly, token}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for tp := range tuples {
-		got = append(got, tp.String())
+	if err := reading.Each(func(tp tuple.Tuple) bool { got = append(got, tp.String()); return true }); err != nil {
+		t.Fatal(err)
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff([]string{"doc:a#viewer@user:ann", "doc:b#banned@user:ann"}, got); diff != "" {
 		t.Fatal(diff)
 	}
-	if _, _, err := w.Read(t.Context(), ReadRequest{Filter: tuple.Filter{Type: "dok"}}); reasonOf(t, err) != "UNKNOWN_TYPE" {
+	if _, err := w.Read(t.Context(), ReadRequest{Filter: tuple.Filter{Type: "dok"}}); reasonOf(t, err) != "UNKNOWN_TYPE" {
 		t.Fatal(err)
 	}
 }

@@ -18,7 +18,7 @@ type Code uint8
 const (
 	Invalid            Code = iota + 1 // the request is wrong whatever is stored
 	NotFound                           // the tenant does not exist
-	AlreadyExists                      // a tuple to be created is there
+	AlreadyExists                      // a tuple or tenant to be created is there
 	FailedPrecondition                 // what is stored does not allow it
 	OutOfRange                         // a revision that is not readable
 	PermissionDenied                   // a reserved tenant

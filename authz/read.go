@@ -2,9 +2,10 @@ package authz
 
 import (
 	"context"
-	"iter"
+	"fmt"
 
 	"github.com/pemba-authz/pemba/graph"
+	"github.com/pemba-authz/pemba/store"
 	"github.com/pemba-authz/pemba/tuple"
 )
 
@@ -12,32 +13,108 @@ import (
 type ReadRequest struct {
 	Tenant      string
 	Filter      tuple.Filter
-	Consistency Consistency
+	Consistency Consistency // Any with a Cursor
+	Limit       int         // tuples; 0 = no bound
+	Cursor      string      // of an earlier answer to the same request
+}
+
+// Reading is an answer that comes tuple by tuple, all of it at one view, in an
+// order that is the same at the same view on every node. It holds memory as
+// long as it is held. One goroutine uses it.
+type Reading struct {
+	Token  string
+	Schema string // of an export
+
+	page   *page
+	filter tuple.Filter
+	limit  int
+	last   tuple.Key // that was yielded
+	begun  bool      // last is set
+	done   bool      // everything was yielded
 }
 
 // Read returns the stored tuples that the filter selects, those that have not
-// expired, in no promised order and all of one view. The sequence may be
-// walked for as long as the caller likes; it holds memory meanwhile.
-func (s *Service) Read(ctx context.Context, r ReadRequest) (token string, tuples iter.Seq[tuple.Tuple], err error) {
-	v, err := s.view(ctx, r.Tenant, r.Consistency)
+// expired.
+func (s *Service) Read(ctx context.Context, r ReadRequest) (*Reading, error) {
+	f := r.Filter
+	d := newDigest("read")
+	d.add(r.Tenant, f.Type, f.ID, f.Relation, f.SubjectType, f.SubjectID, f.SubjectRelation)
+	reading, err := s.reading(ctx, r.Tenant, r.Consistency, r.Cursor, d.sum())
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	g, _, err := s.graphOf(v)
+	reading.filter, reading.limit = f, r.Limit
+	if err := checkFilter(reading.page.graph, f); err != nil {
+		return nil, err
+	}
+	return reading, nil
+}
+
+// Export returns all tuples of a tenant that have not expired, and its schema.
+func (s *Service) Export(ctx context.Context, tenant string, c Consistency, cursor string) (*Reading, error) {
+	d := newDigest("export")
+	d.add(tenant)
+	reading, err := s.reading(ctx, tenant, c, cursor, d.sum())
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	if err := checkFilter(g, r.Filter); err != nil {
-		return "", nil, err
+	text, _, _ := reading.page.view.Record(store.SchemaRecord)
+	reading.Schema = string(text)
+	return reading, nil
+}
+
+func (s *Service) reading(ctx context.Context, tenant string, c Consistency, cursor string, query [16]byte) (*Reading, error) {
+	p, err := s.page(ctx, tenant, c, cursor, query)
+	if err != nil {
+		return nil, err
 	}
-	now := s.timeOf(v)
-	return s.token(v), func(yield func(tuple.Tuple) bool) {
-		for t := range v.Tuples(r.Filter) {
-			if (t.Expires == 0 || t.Expires > now) && !yield(t) {
-				return
-			}
+	r := &Reading{Token: s.token(p.view), page: p}
+	if len(p.place) > 0 {
+		t, err := tuple.ParseTuple(string(p.place))
+		if err != nil {
+			return nil, internal(fmt.Errorf("cursor of a read: %w", err))
 		}
-	}, nil
+		r.last, r.begun = t.Key(), true
+	}
+	return r, nil
+}
+
+// Each yields the tuples until the limit is reached or yield returns false.
+func (r *Reading) Each(yield func(tuple.Tuple) bool) error {
+	tuples := r.page.view.Tuples(r.filter)
+	if r.begun {
+		var ok bool
+		if tuples, ok = r.page.view.TuplesAfter(r.filter, r.last); !ok {
+			return internal(fmt.Errorf("cursor of a read is behind %s, which its view does not have", r.last))
+		}
+	}
+	left := r.limit
+	for t := range tuples {
+		if t.Expires != 0 && t.Expires <= r.page.now {
+			continue
+		}
+		if r.limit > 0 && left == 0 { // there is one more
+			return nil
+		}
+		left--
+		r.last, r.begun = t.Key(), true
+		if !yield(t) {
+			return nil
+		}
+	}
+	r.done = true
+	return nil
+}
+
+// Cursor continues behind the last tuple; "" once everything is read.
+func (r *Reading) Cursor() string {
+	switch {
+	case r.done:
+		return ""
+	case r.begun:
+		return r.page.cursor([]byte(r.last.String()))
+	}
+	return r.page.cursor(nil)
 }
 
 // checkFilter refuses a filter that cannot select anything because of a typo.
@@ -50,18 +127,4 @@ func checkFilter(g *graph.Graph, f tuple.Filter) *Error {
 		return nil
 	}
 	return questionError(err)
-}
-
-// ReadSchema returns the schema's text as it was written.
-func (s *Service) ReadSchema(ctx context.Context, tenant string, c Consistency) (source, token string, err error) {
-	v, err := s.view(ctx, tenant, c)
-	if err != nil {
-		return "", "", err
-	}
-	text, _, ok := v.Record("schema")
-	if !ok {
-		_, _, err := s.graphOf(v)
-		return "", "", err
-	}
-	return string(text), s.token(v), nil
 }

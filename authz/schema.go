@@ -19,8 +19,21 @@ type WriteSchemaRequest struct {
 
 // Warning points at what a schema may do but is worth a second look.
 type Warning struct {
+	Name         string // of its kind, stable
 	Message      string
 	Line, Column int
+}
+
+func warningsOf(found []graph.Warning) []Warning {
+	var out []Warning
+	for _, w := range found {
+		place := w.Type
+		if w.Permission != "" {
+			place += "#" + w.Permission
+		}
+		out = append(out, Warning{w.Name, fmt.Sprintf("%s: %s", place, w.Message), w.Pos.Line, w.Pos.Col})
+	}
+	return out
 }
 
 // WriteSchema replaces the schema, unless stored tuples would not be allowed
@@ -34,9 +47,7 @@ func (s *Service) WriteSchema(ctx context.Context, by Caller, r WriteSchemaReque
 	if err != nil {
 		return "", nil, schemaError(err)
 	}
-	for _, w := range found {
-		warnings = append(warnings, Warning{fmt.Sprintf("%s#%s: %s", w.Type, w.Permission, w.Message), w.Pos.Line, w.Pos.Col})
-	}
+	warnings = warningsOf(found)
 	for range maxRevalidations {
 		c, err := s.schemaCommand(ctx, name, by, &r, next)
 		if err != nil {
@@ -56,6 +67,8 @@ func (s *Service) WriteSchema(ctx context.Context, by Caller, r WriteSchemaReque
 		case out.Code == store.CodePrecondition && r.IfUnchangedSince != "":
 			return "", nil, &Error{Code: FailedPrecondition, Reason: "SCHEMA_CHANGED", Field: "if_unchanged_since", Value: r.IfUnchangedSince,
 				Message: "the schema has changed since: " + out.Detail, Fix: "read it anew and merge"}
+		case out.Code == store.CodeShapeInUse:
+			return "", nil, s.orphansError(ctx, out, &c)
 		case out.Code != store.CodeSchemaChanged && out.Code != store.CodePrecondition:
 			return "", nil, outcomeError(out, &c)
 		}

@@ -233,6 +233,9 @@ func outcomeError(o store.Outcome, c *store.Command) *Error {
 		e.Code, e.Reason, e.Field, e.Value = FailedPrecondition, "SCHEMA_ORPHANS_TUPLES", "schema", o.Detail
 		e.Message = "the new schema does not allow what is stored: " + o.Detail
 		e.Fix = "delete these tuples first, or keep the relation's types"
+	case store.CodeTenantExists:
+		e.Code, e.Reason, e.Field, e.Value = AlreadyExists, "TENANT_EXISTS", "tenant", c.Tenant
+		e.Message, e.Fix = fmt.Sprintf("there is a tenant %q", clip(c.Tenant)), "use it, or another name"
 	case store.CodeTenantUnknown, store.CodeTenantIncarnation:
 		return unknownTenant(c.Tenant)
 	case store.CodeRequestReused:
