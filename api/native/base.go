@@ -15,6 +15,7 @@ import (
 type base struct {
 	service *authz.Service
 	maxWait time.Duration
+	streams *streams
 }
 
 // bounded gives ctx the server's longest wait, unless its caller set a deadline.

@@ -35,13 +35,22 @@ type Config struct {
 	// wait in the client. Default 1,024.
 	MaxStreams int
 
-	// MaxReads bounds the Reads under way; more get RESOURCE_EXHAUSTED. Each
-	// keeps the view that it reads in memory. Default 64.
+	// MaxReads bounds the reads, exports, lists, expansions, explanations and
+	// deletions under way; more get RESOURCE_EXHAUSTED. Each keeps the view that it
+	// reads in memory. Default 64.
 	MaxReads int
 
-	// MaxStall bounds how long a Read waits for its client to take one message
+	// MaxWatches bounds the watches, imports and streams of checks under way; more
+	// get RESOURCE_EXHAUSTED. Default 4,096.
+	MaxWatches int
+
+	// MaxStall bounds how long a stream waits for its client to take one message
 	// before it is cut off. Default 30 s.
 	MaxStall time.Duration
+
+	// Heartbeat is the time after which a watch without changes tells its token.
+	// Default 5 s.
+	Heartbeat time.Duration
 
 	// MaxWait bounds a request that came without a deadline, where it waits for
 	// other nodes or the disk. Default 30 s.
@@ -61,6 +70,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxReads <= 0 {
 		c.MaxReads = 64
+	}
+	if c.MaxWatches <= 0 {
+		c.MaxWatches = 4096
+	}
+	if c.Heartbeat <= 0 {
+		c.Heartbeat = 5 * time.Second
 	}
 	if c.MaxStall <= 0 {
 		c.MaxStall = 30 * time.Second

@@ -111,15 +111,19 @@ func errorInfo(e *authz.Error) *errdetails.ErrorInfo {
 	return &errdetails.ErrorInfo{Reason: e.Reason, Domain: domain, Metadata: metadata}
 }
 
-// itemError is the error of one question of a batch; field is the question's path.
+// itemError is the error of one part of a request that otherwise succeeds, as a
+// question of a batch; field is the part's path, "" = the whole request.
 func (g guard) itemError(field string, err error) *pembav1.Error {
 	e := domainError(err)
 	row, ok := errorTable[e.Code]
 	if !ok || row.code == codes.Internal {
-		g.log.Error("question of a batch failed", "item", field, "error", err)
+		g.log.Error("part of a request failed", "item", field, "error", err)
 		return &pembav1.Error{Code: int32(codes.Internal), Reason: "INTERNAL", Message: internalText, Field: field}
 	}
-	if e.Field != "" {
+	switch {
+	case field == "":
+		field = protoPath(e.Field)
+	case e.Field != "":
 		field += "." + protoPath(e.Field)
 	}
 	return &pembav1.Error{

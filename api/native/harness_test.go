@@ -47,6 +47,7 @@ type fixture struct {
 	tuples      pembav1.TupleServiceClient
 	schemas     pembav1.SchemaServiceClient
 	cluster     pembav1.ClusterServiceClient
+	tenants     pembav1.TenantServiceClient
 }
 
 // open starts a node without a schema in a directory of t's.
@@ -55,8 +56,20 @@ func open(t testing.TB) *fixture {
 	return openIn(t, t.TempDir())
 }
 
+// openServer is open for tests that stop the server themselves.
+func openServer(t testing.TB) (*fixture, *Server) {
+	t.Helper()
+	return serverIn(t, t.TempDir())
+}
+
 // openIn starts a node in a directory.
 func openIn(t testing.TB, dir string) *fixture {
+	t.Helper()
+	f, _ := serverIn(t, dir)
+	return f
+}
+
+func serverIn(t testing.TB, dir string) (*fixture, *Server) {
 	t.Helper()
 	node, err := cluster.Open(deadline(t), cluster.Config{DataDir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -85,7 +98,8 @@ func openIn(t testing.TB, dir string) *fixture {
 		tuples:      pembav1.NewTupleServiceClient(conn),
 		schemas:     pembav1.NewSchemaServiceClient(conn),
 		cluster:     pembav1.NewClusterServiceClient(conn),
-	}
+		tenants:     pembav1.NewTenantServiceClient(conn),
+	}, s
 }
 
 // openWith starts a node with testSchema and tuples.
@@ -212,6 +226,15 @@ type failure struct {
 	Reason string
 	Field  string // "" = no field is to blame
 	Fix    bool   // the error says what to do
+}
+
+func metadataOf(err error) map[string]string {
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return info.GetMetadata()
+		}
+	}
+	return nil
 }
 
 func failureOf(err error) failure {

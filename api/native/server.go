@@ -35,11 +35,13 @@ const (
 // A Server serves pemba.v1, gRPC health and reflection on any number of
 // listeners. Its methods may be called from any goroutine.
 type Server struct {
-	grpc   *grpc.Server
-	health *health.Server
-	names  []string // of the services that health knows, "" included
+	grpc    *grpc.Server
+	health  *health.Server
+	names   []string // of the services that health knows, "" included
+	streams *streams
 
-	// stopping is cancelled when Shutdown begins; it ends health watches.
+	// stopping is cancelled when Shutdown begins; it ends what has no end of its
+	// own: watches, imports, streams of checks.
 	stopping context.Context
 	stop     context.CancelFunc
 }
@@ -52,10 +54,15 @@ func New(c Config) *Server {
 	s.grpc = grpc.NewServer(s.options(c)...)
 
 	g := guard{log: c.Log}
-	b := base{service: c.Service, maxWait: c.MaxWait}
+	s.streams = &streams{
+		reads: make(chan struct{}, c.MaxReads), watches: make(chan struct{}, c.MaxWatches),
+		stall: c.MaxStall, beat: c.Heartbeat, stopping: s.stopping,
+	}
+	b := base{service: c.Service, maxWait: c.MaxWait, streams: s.streams}
 	s.grpc.RegisterService(g.wrap(&pembav1.PermissionService_ServiceDesc), &permissionServer{base: b, guard: g})
-	s.grpc.RegisterService(g.wrap(&pembav1.TupleService_ServiceDesc), &tupleServer{base: b, reads: make(chan struct{}, c.MaxReads), stall: c.MaxStall})
+	s.grpc.RegisterService(g.wrap(&pembav1.TupleService_ServiceDesc), &tupleServer{base: b})
 	s.grpc.RegisterService(g.wrap(&pembav1.SchemaService_ServiceDesc), &schemaServer{base: b})
+	s.grpc.RegisterService(g.wrap(&pembav1.TenantService_ServiceDesc), &tenantServer{base: b})
 	s.grpc.RegisterService(g.wrap(&pembav1.ClusterService_ServiceDesc), &clusterServer{base: b, version: c.Version})
 	pembav1.RegisterBenchServiceServer(s.grpc, newBenchServer())
 	s.names = []string{""}

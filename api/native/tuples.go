@@ -2,24 +2,15 @@ package native
 
 import (
 	"context"
-	"fmt"
-	"time"
-
-	"google.golang.org/grpc"
 
 	"github.com/pemba-authz/pemba/authz"
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
-// readBatch is how many tuples one message of a Read stream carries at most.
-const readBatch = 256
-
 // A tupleServer is pemba.v1.TupleService.
 type tupleServer struct {
 	pembav1.UnimplementedTupleServiceServer
 	base
-	reads chan struct{} // holds one element for each Read under way
-	stall time.Duration
 }
 
 // Write changes tuples.
@@ -118,68 +109,4 @@ func rowUnchangedOf(field string, p *pembav1.Precondition_RowUnchanged) (authz.P
 	var err error
 	precondition.Since, err = tokenOf(field+".since", p.GetSince())
 	return precondition, err
-}
-
-// Read streams tuples at one view.
-func (s *tupleServer) Read(r *pembav1.ReadRequest, stream grpc.ServerStreamingServer[pembav1.ReadResponse]) error {
-	if r.GetFilter() == nil {
-		return missing("filter", "name at least the type of the objects")
-	}
-	filter, err := filterOf("filter", r.GetFilter())
-	if err != nil {
-		return err
-	}
-	consistency, err := consistencyOf(r.GetConsistency())
-	if err != nil {
-		return err
-	}
-	select {
-	case s.reads <- struct{}{}:
-		defer func() { <-s.reads }()
-	default:
-		return tooManyReads(cap(s.reads))
-	}
-	ctx, cancel := s.bounded(stream.Context())
-	token, tuples, err := s.service.Read(ctx, authz.ReadRequest{Tenant: r.GetTenant(), Filter: filter, Consistency: consistency})
-	cancel() // the view is chosen; sending it takes as long as the client takes
-	if err != nil {
-		return atConsistency(err, consistency)
-	}
-	reply := &pembav1.ReadResponse{Token: token}
-	sent := false
-	for t := range tuples {
-		reply.Tuples = append(reply.Tuples, protoTuple(t))
-		if len(reply.Tuples) < readBatch {
-			continue
-		}
-		if err := s.send(stream, reply); err != nil {
-			return err
-		}
-		sent, reply = true, &pembav1.ReadResponse{Token: token}
-	}
-	if len(reply.Tuples) > 0 || !sent {
-		return s.send(stream, reply)
-	}
-	return nil
-}
-
-// send waits for the client to take reply, but not for ever: a Read keeps its
-// view in memory. When it gives up, the end of the handler ends the send.
-func (s *tupleServer) send(stream grpc.ServerStreamingServer[pembav1.ReadResponse], reply *pembav1.ReadResponse) error {
-	done := make(chan error, 1)
-	go func() { done <- stream.Send(reply) }()
-	timer := time.NewTimer(s.stall)
-	defer timer.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-timer.C:
-		return &authz.Error{Code: authz.ResourceExhausted, Reason: "SLOW_READER",
-			Message: fmt.Sprintf("the client took nothing for %v", s.stall), Fix: "read faster, or a smaller part by a filter"}
-	}
-}
-
-func tooManyReads(most int) error {
-	return &authz.Error{Code: authz.ResourceExhausted, Reason: "TOO_MANY_READS",
-		Message: fmt.Sprintf("%d reads are under way", most), Fix: "try again shortly"}
 }

@@ -1,0 +1,175 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
+)
+
+// maxWaiting is how many questions of one stream may wait for another node or
+// for a revision at a time. More are not taken from the stream.
+const maxWaiting = 1024
+
+// checkStream is one stream of checks. A few goroutines take turns at receiving:
+// whoever has received a question answers it and sends the answer, while the
+// next receives. So a question is taken only when somebody is free to answer it,
+// and flow control does the rest.
+type checkStream struct {
+	server *permissionServer
+	stream grpc.BidiStreamingServer[pembav1.StreamCheckRequest, pembav1.StreamCheckResponse]
+	ctx    context.Context
+
+	receiving sync.Mutex
+	sending   sync.Mutex
+	closed    bool          // guarded by sending: nothing is sent any more
+	waiting   chan struct{} // one element for each question that waits
+	workers   sync.WaitGroup
+}
+
+// StreamCheck answers questions as they come.
+func (s *permissionServer) StreamCheck(stream grpc.BidiStreamingServer[pembav1.StreamCheckRequest, pembav1.StreamCheckResponse]) error {
+	leave, err := s.streams.stay()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	ctx, cancel := s.streams.lasting(stream.Context())
+	defer cancel()
+	c := &checkStream{server: s, stream: stream, ctx: ctx, waiting: make(chan struct{}, maxWaiting)}
+	ended := make(chan error, 1)
+	n := max(2, runtime.GOMAXPROCS(0))
+	for range n {
+		c.workers.Go(func() {
+			if err := c.work(); err != nil {
+				select {
+				case ended <- err:
+				default:
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		c.workers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case err := <-ended:
+		c.close()
+		return err
+	case <-ctx.Done(): // a worker that receives is freed by the end of the handler
+		c.close()
+		return stopped(ctx, context.Cause(ctx))
+	}
+	select {
+	case err := <-ended:
+		return err
+	default:
+		return nil
+	}
+}
+
+// close keeps the workers from sending behind the handler's back.
+func (c *checkStream) close() {
+	c.sending.Lock()
+	c.closed = true
+	c.sending.Unlock()
+}
+
+// work receives and answers until the client has sent everything.
+func (c *checkStream) work() (err error) {
+	for c.ctx.Err() == nil {
+		c.receiving.Lock()
+		request, err := c.stream.Recv()
+		c.receiving.Unlock()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if waits(request) {
+			err = c.answerLater(request)
+		} else {
+			err = c.answer(request)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waits reports whether an answer may have to wait for more than this node.
+func waits(r *pembav1.StreamCheckRequest) bool {
+	consistency := r.GetCheck().GetConsistency()
+	if b := r.GetBatch(); b != nil {
+		consistency = b.GetConsistency()
+	}
+	switch consistency.GetLevel().(type) {
+	case *pembav1.Consistency_AtLeast, *pembav1.Consistency_Exactly, *pembav1.Consistency_Latest:
+		return true
+	}
+	return false
+}
+
+// answerLater answers in a goroutine of its own.
+func (c *checkStream) answerLater(r *pembav1.StreamCheckRequest) error {
+	select {
+	case c.waiting <- struct{}{}:
+	case <-c.ctx.Done():
+		return stopped(c.ctx, context.Cause(c.ctx))
+	}
+	c.workers.Go(func() {
+		defer func() { <-c.waiting }()
+		_ = c.answer(r) // a stream that is broken tells who receives
+	})
+	return nil
+}
+
+func (c *checkStream) answer(r *pembav1.StreamCheckRequest) error {
+	reply := c.server.streamReply(c.ctx, r)
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if c.closed {
+		return nil
+	}
+	return c.stream.Send(reply)
+}
+
+// streamReply answers one message. A panic is that message's error only.
+func (s *permissionServer) streamReply(ctx context.Context, r *pembav1.StreamCheckRequest) (reply *pembav1.StreamCheckResponse) {
+	reply = &pembav1.StreamCheckResponse{Id: r.GetId()}
+	defer func() {
+		if p := recover(); p != nil {
+			err := s.guard.panicked("StreamCheck", p)
+			reply = &pembav1.StreamCheckResponse{Id: r.GetId(), Answer: &pembav1.StreamCheckResponse_Error{Error: s.guard.itemError("", err)}}
+		}
+	}()
+	var err error
+	switch q := r.GetQuestion().(type) {
+	case *pembav1.StreamCheckRequest_Check:
+		var a *pembav1.CheckResponse
+		if a, err = s.Check(ctx, q.Check); err == nil {
+			reply.Answer = &pembav1.StreamCheckResponse_Check{Check: a}
+		}
+	case *pembav1.StreamCheckRequest_Batch:
+		var a *pembav1.BatchCheckResponse
+		if a, err = s.BatchCheck(ctx, q.Batch); err == nil {
+			reply.Answer = &pembav1.StreamCheckResponse_Batch{Batch: a}
+		}
+	default:
+		err = missing("question", "ask a check or a batch")
+	}
+	if err != nil {
+		reply.Answer = &pembav1.StreamCheckResponse_Error{Error: s.guard.itemError("", stopped(ctx, err))}
+	}
+	return reply
+}
