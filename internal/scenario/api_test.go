@@ -60,7 +60,7 @@ func openAPI(t *testing.T) *api {
 		t.Fatal(err)
 	}
 	t.Cleanup(checker.Close)
-	server := native.New(native.Config{Service: authz.New(node, checker, authz.Options{Now: a.now.Load}), Log: quiet})
+	server := native.New(native.Config{Service: authz.New(node, checker, authz.Options{Now: a.now.Load}), Log: quiet, Heartbeat: 10 * time.Millisecond})
 	server.SetReady(true)
 	conn := serve(t, server)
 	a.permissions = pembav1.NewPermissionServiceClient(conn)

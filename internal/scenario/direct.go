@@ -32,7 +32,7 @@ func NewDirect() *Direct {
 	d.Ask = func(g *graph.Graph, v store.View, q *graph.Question) (graph.Answer, error) {
 		return g.Check(context.Background(), v, q)
 	}
-	_, err := d.apply(store.Command{Kind: store.KindInit, ClusterID: "scenario", Tenant: tenant})
+	_, err := d.apply(store.Command{Kind: store.KindInit, ClusterID: "scenario", ClusterSecret: make([]byte, 32), Tenant: tenant})
 	if err != nil {
 		panic(err)
 	}

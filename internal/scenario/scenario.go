@@ -14,6 +14,16 @@
 //	                     further subjects of the set, and a context {...};
 //	                     lines "contextual TUPLE" add facts to all of them
 //	read [at=N]          the stored tuples that a filter selects
+//	objects [at=N] [prefix=P]
+//	                     the objects that a subject reaches:
+//	                     TYPE#PERMISSION@SUBJECT, a context {...}
+//	subjects [at=N] [prefix=P]
+//	                     who reaches an object: OBJECT#PERMISSION@TYPE[#RELATION]
+//	explain [at=N]       why a question is answered as it is
+//	expand [at=N] [depth=N]
+//	                     the tree behind OBJECT#PERMISSION, as far as it goes
+//	changes from=N       what a watch from a revision tells
+//	diff                 what writing a schema would change
 //
 // Successful schema and tuple writes count the revisions from 1; N is such a
 // number.
@@ -44,6 +54,12 @@ type Engine interface {
 	Write(updates []store.Update, pre []store.Precondition, since []string) (at string, err error)
 	Check(at string, q graph.Question) (graph.Answer, error)
 	Read(at string, f tuple.Filter) ([]tuple.Tuple, error)
+	Objects(at string, q graph.ObjectsQuestion) ([]graph.Listed, error)
+	Subjects(at string, q graph.SubjectsQuestion) ([]graph.Listed, error)
+	Explain(at string, q graph.Question) (text string, err error)
+	Expand(at string, q graph.ExpandQuestion) (text string, err error)
+	Changes(from string) (lines []string, err error)
+	Diff(source string) (text string, err error)
 }
 
 // Run is one file on one engine.
@@ -80,6 +96,18 @@ func (r *Run) command(d *datadriven.TestData) (string, error) {
 		return r.check(d)
 	case "read":
 		return r.read(d)
+	case "objects":
+		return r.objects(d)
+	case "subjects":
+		return r.subjects(d)
+	case "explain":
+		return r.explain(d)
+	case "expand":
+		return r.expand(d)
+	case "changes":
+		return r.changes(d)
+	case "diff":
+		return r.Engine.Diff(d.Input)
 	}
 	return "", fmt.Errorf("no such command: %s", d.Cmd)
 }
