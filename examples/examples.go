@@ -15,3 +15,9 @@ var Cloud string
 //
 //go:embed docs.yaml
 var Docs string
+
+// SaaS is a multi-tenant product: built-in roles and roles that customers make,
+// sharing by link and with guests, suspended members, plans, break-glass.
+//
+//go:embed saas.yaml
+var SaaS string
