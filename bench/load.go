@@ -4,150 +4,136 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
-// Mode is what a load calls.
-type Mode string
-
-const (
-	Echo  Mode = "echo"  // BenchService.Echo: what gRPC costs on this server
-	Check Mode = "check" // PermissionService.Check
-)
-
-// Load is a closed loop: each caller has one call in flight and makes the next
-// when it is answered. Both modes send the same requests.
+// Load is callers that make requests of a server. It is a value: it can be
+// changed and run again, but not at the same time.
 type Load struct {
 	Conns     []*grpc.ClientConn // callers are spread over them; at least one
-	Mode      Mode
+	Op        Op
+	Mix       Mix // of Mixed; nil = DefaultMix
 	Callers   int
 	Duration  time.Duration // how long to run; 0 = until Requests are made
-	Requests  int64         // most calls to make; 0 = no bound
+	Requests  int64         // most requests to make; 0 = no bound
+	Rate      float64       // requests a second of all callers, due at fixed times; 0 = each caller's next when the last is answered
+	Batch     int           // checks or tuples of a request; 0 = 100 for batches, else 1
+	InFlight  int           // requests that a stream's caller has under way; 0 = 64
 	Questions *Questions    // its order goes on from one run to the next
 	Tenant    string        // "" = the default tenant
+	Verify    int           // answers of a run that Measure compares with the reference; 0 = none
 }
 
-// Result is one run of a Load. Latencies are in microseconds.
-type Result struct {
-	Mode         Mode    `json:"mode"`
-	Callers      int     `json:"callers"`
-	Requests     int64   `json:"requests"`
-	Seconds      float64 `json:"seconds"`
-	PerSecond    float64 `json:"per_second"`
-	Mean         float64 `json:"mean_us"`
-	P50          int64   `json:"p50_us"`
-	P90          int64   `json:"p90_us"`
-	P99          int64   `json:"p99_us"`
-	P999         int64   `json:"p999_us"`
-	Max          int64   `json:"max_us"`
-	AllowedShare float64 `json:"allowed_share,omitempty"`
-}
-
-const maxLatency = time.Minute
-
-// Run makes the calls. The first call that fails ends the run with its error;
-// so does the end of ctx.
-func (l *Load) Run(ctx context.Context) (Result, error) {
-	if len(l.Conns) == 0 || l.Callers < 1 || l.Duration <= 0 && l.Requests <= 0 {
-		return Result{}, errors.New("a load needs a connection, a caller, and a duration or a number of requests")
+func (l *Load) validate() error {
+	switch {
+	case len(l.Conns) == 0 || l.Callers < 1 || l.Duration <= 0 && l.Requests <= 0:
+		return errors.New("a load needs a connection, a caller, and a duration or a number of requests")
+	case !l.Op.Valid():
+		return fmt.Errorf("%q is no operation", l.Op)
+	case l.Rate > 0 && l.arrivals() < 1:
+		return fmt.Errorf("%g requests/s: not one is due in %s", l.Rate, l.Duration)
 	}
+	return nil
+}
+
+func (l *Load) batch() int {
+	if l.Batch > 0 {
+		return l.Batch
+	}
+	return l.Op.defaultBatch()
+}
+
+func (l *Load) inFlight() int {
+	if l.InFlight > 0 {
+		return l.InFlight
+	}
+	return 64
+}
+
+// Run makes the requests. The first that fails ends the run with its error; so
+// does the end of ctx. A request that the server has no room for does not fail:
+// it is counted as refused.
+func (l *Load) Run(ctx context.Context) (Result, error) {
+	if err := l.validate(); err != nil {
+		return Result{}, err
+	}
+	callers := make([]runner, l.Callers)
+	for i := range callers {
+		callers[i] = l.caller(i)
+	}
+	defer cleanUp(ctx, callers)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var stop atomic.Bool
-	if l.Duration > 0 {
-		defer time.AfterFunc(l.Duration, func() { stop.Store(true) }).Stop()
-	}
-	var left atomic.Int64
-	left.Store(l.Requests)
-	callers := make([]caller, l.Callers)
+	p := l.begin(ctx)
 	var wg sync.WaitGroup
-	start := time.Now()
-	for i := range callers {
-		c := &callers[i]
-		c.load, c.call = l, l.call(l.Conns[i%len(l.Conns)])
-		c.stop, c.left = &stop, &left
+	for _, c := range callers {
 		wg.Go(func() {
-			if err := c.run(ctx); err != nil {
+			if err := c.run(ctx, p); err != nil {
 				cancel(err)
 			}
 		})
 	}
 	wg.Wait()
 	if err := context.Cause(ctx); err != nil {
-		return Result{}, fmt.Errorf("run %s load: %w", l.Mode, err)
+		return Result{}, fmt.Errorf("run %s load: %w", l.Op, err)
 	}
-	return l.result(callers, time.Since(start)), nil
-}
-
-type callFunc func(context.Context, *pb.CheckRequest, ...grpc.CallOption) (*pb.CheckResponse, error)
-
-func (l *Load) call(conn *grpc.ClientConn) callFunc {
-	if l.Mode == Echo {
-		return pb.NewBenchServiceClient(conn).Echo
+	tallies := make([][]*tally, len(callers))
+	for i, c := range callers {
+		tallies[i] = c.tallies()
 	}
-	return pb.NewPermissionServiceClient(conn).Check
+	return l.summarize(p, tallies), nil
 }
 
-// caller is one closed loop; only its own goroutine touches its counters.
-type caller struct {
-	load    *Load
-	call    callFunc
-	stop    *atomic.Bool
-	left    *atomic.Int64
-	times   *hdrhistogram.Histogram
-	allowed int64
+// runner is one caller. Its error is that of the request that failed.
+type runner interface {
+	run(ctx context.Context, p *pace) error
+	tallies() []*tally // after run
+	cleanUp(ctx context.Context) error
 }
 
-func (c *caller) run(ctx context.Context) error {
-	c.times = hdrhistogram.New(1, maxLatency.Microseconds(), 3)
-	for !c.stop.Load() && (c.load.Requests == 0 || c.left.Add(-1) >= 0) {
-		q := c.load.Questions.Next()
-		request := q.Request(c.load.Tenant)
-		start := time.Now()
-		answer, err := c.call(ctx, request)
-		if err != nil {
-			if status.Code(err) == codes.Canceled && ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return fmt.Errorf("%s %s %s: %w", q.Object, q.Permission, q.Subject, err)
-		}
-		_ = c.times.RecordValue(min(time.Since(start), maxLatency).Microseconds())
-		if answer.GetDecision() == pb.Decision_DECISION_ALLOWED {
-			c.allowed++
+// cleanUp removes what the callers have written, as far as the server lets it.
+func cleanUp(ctx context.Context, callers []runner) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	for _, c := range callers {
+		if c.cleanUp(ctx) != nil {
+			return
 		}
 	}
-	return nil
 }
 
-func (l *Load) result(callers []caller, took time.Duration) Result {
-	all := hdrhistogram.New(1, maxLatency.Microseconds(), 3)
-	var allowed int64
-	for i := range callers {
-		all.Merge(callers[i].times)
-		allowed += callers[i].allowed
+// caller returns the i-th caller. Callers are made before the clock starts and
+// in order, so that a run is the same for the same seed.
+func (l *Load) caller(i int) runner {
+	random := newRandom(l.Questions.seed + uint64(i))
+	conn, source := l.Conns[i%len(l.Conns)], l.Questions.Source()
+	share := (l.Verify + l.Callers - 1) / l.Callers
+	if l.Op.streams() {
+		return newStreamCaller(l, conn, source, newTally(l.Op, newSample(l.Op, share, random)))
 	}
-	n := all.TotalCount()
-	return Result{
-		Mode:         l.Mode,
-		Callers:      l.Callers,
-		Requests:     n,
-		Seconds:      took.Seconds(),
-		PerSecond:    float64(n) / took.Seconds(),
-		Mean:         all.Mean(),
-		P50:          all.ValueAtQuantile(50),
-		P90:          all.ValueAtQuantile(90),
-		P99:          all.ValueAtQuantile(99),
-		P999:         all.ValueAtQuantile(99.9),
-		Max:          all.Max(),
-		AllowedShare: float64(allowed) / float64(max(n, 1)),
+	c := &singleCaller{load: l, random: random, mix: Mix{{l.Op, 1}}}
+	if l.Op == Mixed {
+		c.mix = l.Mix
+		if c.mix == nil {
+			c.mix = DefaultMix()
+		}
 	}
+	c.total = c.mix.total()
+	for _, s := range c.mix {
+		kept := int(float64(share)*s.Weight/c.total + 0.999)
+		c.tally = append(c.tally, newTally(s.Op, newSample(s.Op, kept, random)))
+		c.requests = append(c.requests, l.request(s.Op, conn, source, random))
+	}
+	return c
 }
+
+func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
+
+// refused reports whether err says that the server had no room.
+func refused(err error) bool { return status.Code(err) == codes.ResourceExhausted }

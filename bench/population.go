@@ -18,7 +18,8 @@ import (
 // groups and bindings only, and no resources.
 const MinTuples = 1000
 
-// orgTuples is how many tuples one organization of a large population has.
+// orgTuples is how many tuples one organization of a large population has if
+// nothing else is said.
 const orgTuples = 10_000
 
 // Population is the cloud example at scale: a fixed number of tuples over
@@ -30,12 +31,17 @@ type Population struct {
 	orgs []org
 }
 
-// NewPopulation plans a population of n tuples, at least MinTuples.
-func NewPopulation(n int, seed uint64) (*Population, error) {
-	if n < MinTuples {
-		return nil, fmt.Errorf("a population has at least %d tuples, not %d", MinTuples, n)
+// NewPopulation plans a population of n tuples, at least MinTuples. It has as
+// many organizations as are asked for; 0 = one for each 10,000 tuples. The fewer
+// they are, the longer are lists.
+func NewPopulation(n, organizations int, seed uint64) (*Population, error) {
+	if organizations <= 0 {
+		organizations = max(1, n/orgTuples)
 	}
-	p := &Population{size: n, seed: seed, orgs: make([]org, max(1, n/orgTuples))}
+	if n/organizations < MinTuples {
+		return nil, fmt.Errorf("each organization of a population has at least %d tuples, not %d", MinTuples, n/organizations)
+	}
+	p := &Population{size: n, seed: seed, orgs: make([]org, organizations)}
 	left := n
 	for i := range p.orgs {
 		budget := left / (len(p.orgs) - i)
@@ -45,6 +51,9 @@ func NewPopulation(n int, seed uint64) (*Population, error) {
 	}
 	return p, nil
 }
+
+// Organizations is their number.
+func (p *Population) Organizations() int { return len(p.orgs) }
 
 // Tuples generates the tuples, all keys distinct, in a fixed order.
 func (p *Population) Tuples() iter.Seq[tuple.Tuple] {

@@ -11,7 +11,7 @@ import (
 
 func population(t testing.TB, n int, seed uint64) *Population {
 	t.Helper()
-	p, err := NewPopulation(n, seed)
+	p, err := NewPopulation(n, 0, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestQuestions_ComeOnceEach(t *testing.T) {
 		}
 	}
 	const asked = 200_000
-	questions := population(t, 100_000, 1).Questions(1)
+	questions := population(t, 100_000, 1).Questions(1, 0).Source()
 	if questions.Total() < 100*asked {
 		t.Fatalf("only %d questions", questions.Total())
 	}
@@ -92,7 +92,7 @@ func TestQuestions_AskAboutWhatExists(t *testing.T) {
 			objects[tup.Subject.Object()] = true
 		}
 	}
-	questions := p.Questions(1)
+	questions := p.Questions(1, 0).Source()
 	for range 10_000 {
 		q := questions.Next()
 		if !objects[q.Object] || !objects[q.Subject.Object()] {
@@ -107,5 +107,46 @@ func TestMedian_OfEvenAndOdd(t *testing.T) {
 	}
 	if got := median([]float64{4, 1, 3, 2}); got != 2.5 {
 		t.Errorf("median of four: %v", got)
+	}
+}
+
+func TestQuestions_OfAZipfDistributionComeByRank(t *testing.T) {
+	p := population(t, 10_000, 1)
+	draw := func() []Question {
+		source := p.Questions(5, 1.2).Source()
+		asked := make([]Question, 50_000)
+		for i := range asked {
+			asked[i] = source.Next()
+		}
+		return asked
+	}
+	first := draw()
+	if !slices.Equal(first, draw()) {
+		t.Error("the same seed draws other questions")
+	}
+	counts := make(map[Question]int)
+	for _, q := range first {
+		counts[q]++
+	}
+	byRank := p.Questions(5, 0).Source()
+	one, two := counts[byRank.Next()], counts[byRank.Next()]
+	if ratio := float64(one) / float64(two); one < 5000 || ratio < 2 || ratio > 2.6 { // 2^1.2 = 2.3
+		t.Errorf("the first comes %d times, the second %d", one, two)
+	}
+}
+
+func TestParseMix_ReadsWhatStringWrites(t *testing.T) {
+	m, err := ParseMix("check=95, list=4,write=1")
+	if err != nil || m.String() != DefaultMix().String() {
+		t.Errorf("%s, %v", m, err)
+	}
+	again, err := ParseMix(m.String())
+	if err != nil || !slices.Equal(m, again) {
+		t.Errorf("%s, %v", again, err)
+	}
+	for _, bad := range []string{"", "check", "check=-1", "check=0", "stream=1", "mixed=1", "check=1,check=2", "list=1,list-objects=1", "check=NaN"} {
+		if m, err := ParseMix(bad); err == nil {
+			t.Errorf("%q is read as %s", bad, m)
+		}
 	}
 }

@@ -1,10 +1,7 @@
 package bench
 
 import (
-	"math/bits"
-	"sort"
 	"strconv"
-	"sync/atomic"
 
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 	"github.com/pemba-authz/pemba/tuple"
@@ -15,6 +12,11 @@ type Question struct {
 	Object     tuple.Object
 	Permission string
 	Subject    tuple.Subject
+	org        int // that both belong to
+}
+
+func (q Question) String() string {
+	return q.Object.String() + " " + q.Permission + " " + q.Subject.String()
 }
 
 // Request is q as a Check request at consistency any.
@@ -23,8 +25,21 @@ func (q *Question) Request(tenant string) *pb.CheckRequest {
 		Tenant:     tenant,
 		Object:     &pb.Object{Type: q.Object.Type, Id: q.Object.ID},
 		Permission: q.Permission,
-		Subject:    &pb.Subject{Type: q.Subject.Type, Id: q.Subject.ID, Relation: q.Subject.Relation},
+		Subject:    subjectMessage(q.Subject),
 	}
+}
+
+// item is q as a part of a batch.
+func (q *Question) item() *pb.BatchCheckItem {
+	return &pb.BatchCheckItem{
+		Object:     &pb.Object{Type: q.Object.Type, Id: q.Object.ID},
+		Permission: q.Permission,
+		Subject:    subjectMessage(q.Subject),
+	}
+}
+
+func subjectMessage(s tuple.Subject) *pb.Subject {
+	return &pb.Subject{Type: s.Type, Id: s.ID, Relation: s.Relation}
 }
 
 // kinds are what is asked about: each permission on each object of the type.
@@ -54,49 +69,12 @@ func (o *org) questions() uint64 {
 	return uint64(n) * uint64(o.users+o.accounts)
 }
 
-// Questions are uniform random questions about a population: each asks about a
-// subject and an object of the same organization. No question comes twice
-// before all have come. Safe for concurrent use.
-type Questions struct {
-	population *Population
-	starts     []uint64 // of each organization, in the numbering of all questions
-	total      uint64
-	order      permutation
-	next       atomic.Uint64
-}
-
-// Questions shuffles the questions about p by seed.
-func (p *Population) Questions(seed uint64) *Questions {
-	q := &Questions{population: p}
-	for i := range p.orgs {
-		q.starts = append(q.starts, q.total)
-		q.total += p.orgs[i].questions()
-	}
-	q.order = newPermutation(q.total, seed)
-	return q
-}
-
-// Total is the number of different questions.
-func (q *Questions) Total() uint64 { return q.total }
-
-// Next is the next question in the shuffled order.
-func (q *Questions) Next() Question {
-	n := q.order.at((q.next.Add(1) - 1) % q.total)
-	i := sort.Search(len(q.starts), func(i int) bool { return q.starts[i] > n }) - 1
-	return q.population.orgs[i].question(n - q.starts[i])
-}
-
 // question is the n-th question about o, n < o.questions().
 func (o *org) question(n uint64) Question {
 	prefix := "o" + strconv.Itoa(o.index)
 	subjects := uint64(o.users + o.accounts)
 	s, rest := int(n%subjects), int(n/subjects)
-	q := Question{Subject: tuple.Subject{Type: "user"}}
-	if s < o.users {
-		q.Subject.ID = id(prefix, 'u', s)
-	} else {
-		q.Subject = tuple.Subject{Type: "service_account", ID: id(prefix, 's', s-o.users)}
-	}
+	q := Question{Subject: o.subject(prefix, s), org: o.index}
 	for i := range kinds {
 		k := &kinds[i]
 		size := k.count(o) * len(k.permissions)
@@ -110,40 +88,10 @@ func (o *org) question(n uint64) Question {
 	return q
 }
 
-// permutation maps [0, size) onto itself in a pseudo-random order: a Feistel
-// network over the next even number of bits, walked until it lands below size.
-type permutation struct {
-	size, mask uint64
-	half       uint
-	keys       [4]uint64
-}
-
-func newPermutation(size, seed uint64) permutation {
-	half := uint(bits.Len64(size)+1) / 2
-	p := permutation{size: size, half: half, mask: 1<<half - 1}
-	for i := range p.keys {
-		p.keys[i] = mix(seed + uint64(i) + 1)
+// subject is the n-th of those who ask: the users, then the service accounts.
+func (o *org) subject(prefix string, n int) tuple.Subject {
+	if n < o.users {
+		return tuple.Subject{Type: "user", ID: id(prefix, 'u', n)}
 	}
-	return p
-}
-
-// at is the place of n, n < p.size.
-func (p *permutation) at(n uint64) uint64 {
-	for {
-		left, right := n>>p.half, n&p.mask
-		for _, k := range p.keys {
-			left, right = right, left^mix(right^k)&p.mask
-		}
-		if n = left<<p.half | right; n < p.size {
-			return n
-		}
-	}
-}
-
-// mix is the finalizer of SplitMix64.
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
+	return tuple.Subject{Type: "service_account", ID: id(prefix, 's', n-o.users)}
 }

@@ -5,22 +5,29 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // Report is the outcome of a measurement with what is needed to judge it.
 type Report struct {
-	Time        time.Time    `json:"time"`
-	Commit      string       `json:"commit"` // of the load generator's build; "+" marks uncommitted changes
-	Machine     Machine      `json:"machine"`
-	Server      string       `json:"server"` // how the server ran
-	Tuples      int          `json:"tuples,omitempty"`
-	Seed        uint64       `json:"seed"`  // of the population
-	Order       uint64       `json:"order"` // of the questions
-	Connections int          `json:"connections"`
-	Comparisons []Comparison `json:"comparisons,omitempty"` // of mode "both"
-	Runs        []Result     `json:"runs,omitempty"`        // of a single mode
+	Time          time.Time  `json:"time"`
+	Commit        string     `json:"commit"` // of the load generator's build; "+" marks uncommitted changes
+	Machine       Machine    `json:"machine"`
+	Server        string     `json:"server"` // how the server ran
+	Tuples        int        `json:"tuples"`
+	Organizations int        `json:"organizations"`
+	Seed          uint64     `json:"seed"`           // of the population
+	Order         uint64     `json:"order"`          // of the questions
+	Skew          float64    `json:"skew,omitempty"` // exponent of the Zipf distribution of the questions; 0 = uniform
+	Connections   int        `json:"connections"`
+	Rate          float64    `json:"rate,omitempty"` // requests a second that were offered; 0 = closed loop
+	Batch         int        `json:"batch,omitempty"`
+	InFlight      int        `json:"in_flight,omitempty"`
+	Mix           string     `json:"mix,omitempty"`
+	Installed     *Installed `json:"installed,omitempty"`
+	Series        []Series   `json:"series,omitempty"`
 }
 
 // Machine describes where a measurement ran.
@@ -37,12 +44,21 @@ type Machine struct {
 func ThisMachine() Machine {
 	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()}
 	m.CPU = procField("/proc/cpuinfo", "model name")
-	memory, _, _ := strings.Cut(procField("/proc/meminfo", "MemTotal"), " ")
-	for _, digit := range memory {
-		m.MemoryMB = m.MemoryMB*10 + int64(digit-'0')
-	}
-	m.MemoryMB /= 1024
+	m.MemoryMB = procKilobytes("/proc/meminfo", "MemTotal") / 1024
 	return m
+}
+
+// ResidentMemory is what a process holds of the machine's memory, in bytes, 0
+// where that is not known.
+func ResidentMemory(pid int) int64 {
+	return procKilobytes("/proc/"+strconv.Itoa(pid)+"/status", "VmRSS") * 1024
+}
+
+// procKilobytes reads a field of a file in /proc that is written "123 kB".
+func procKilobytes(path, name string) int64 {
+	number, _, _ := strings.Cut(procField(path, name), " ")
+	n, _ := strconv.ParseInt(number, 10, 64)
+	return n
 }
 
 // procField reads the first "name : value" of a file in /proc, "" where there is none.

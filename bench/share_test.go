@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"iter"
 	"testing"
 	"time"
 
@@ -9,13 +10,9 @@ import (
 	"github.com/pemba-authz/pemba/tuple"
 )
 
-// memory loads a population into a store of this process.
-func memory(t testing.TB, p *Population) (*graph.Graph, store.View) {
+// memory loads tuples into a store of this process.
+func memory(t testing.TB, source string, tuples iter.Seq[tuple.Tuple]) (*graph.Graph, store.View) {
 	t.Helper()
-	source, err := Schema()
-	if err != nil {
-		t.Fatal(err)
-	}
 	schema, err := graph.Parse(source)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +28,7 @@ func memory(t testing.TB, p *Population) (*graph.Graph, store.View) {
 		commands = append(commands, store.Command{Kind: store.KindWrite, Tenant: "default", Updates: updates})
 		updates = nil
 	}
-	for tup := range p.Tuples() {
+	for tup := range tuples {
 		if err := g.CheckTuple(tup); err != nil {
 			t.Fatal(err)
 		}
@@ -53,10 +50,19 @@ func memory(t testing.TB, p *Population) (*graph.Graph, store.View) {
 	return g, view
 }
 
+func cloudSchema(t testing.TB) string {
+	t.Helper()
+	source, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source
+}
+
 func TestPopulation_AllowsASensibleShareOfItsQuestions(t *testing.T) {
 	p := population(t, 100_000, 1)
-	g, view := memory(t, p)
-	questions := p.Questions(1)
+	g, view := memory(t, cloudSchema(t), p.Tuples())
+	questions := p.Questions(1, 0).Source()
 	type count struct{ asked, allowed, steps, reads int }
 	var all count
 	byPermission := make(map[string]count)
@@ -89,8 +95,8 @@ func TestPopulation_AllowsASensibleShareOfItsQuestions(t *testing.T) {
 
 func BenchmarkWalk(b *testing.B) {
 	p := population(b, 100_000, 1)
-	g, view := memory(b, p)
-	questions := p.Questions(1)
+	g, view := memory(b, cloudSchema(b), p.Tuples())
+	questions := p.Questions(1, 0).Source()
 	now := time.Now().UnixNano()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -2,32 +2,40 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"text/tabwriter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 
 	"github.com/pemba-authz/pemba/bench"
-	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
 // benchOptions say what is measured.
 type benchOptions struct {
-	mode        string
-	callers     []int
-	duration    time.Duration
-	rounds      int
+	ops      []string
+	compare  bool
+	callers  []int
+	duration time.Duration
+	rounds   int
+	rate     float64
+	batch    int
+	inFlight int
+	mix      string
+	verify   int
+
 	connections int
 
-	tuples   int
-	seed     uint64
-	order    uint64
-	load     bool
-	loadOnly bool
+	tuples        int
+	organizations int
+	seed          uint64
+	order         uint64
+	dist          string
+	zipf          float64
+	load          bool
+	loadOnly      bool
 
 	spawn     bool
 	cacheSize byteSize // of a spawned server
@@ -38,196 +46,264 @@ func (a *app) benchCommand() *cobra.Command {
 	o := &benchOptions{cacheSize: 64 << 20}
 	cmd := a.client(&cobra.Command{
 		Use:   "bench",
-		Short: "Measure a server: unary check against an echo, in a closed loop",
-		Long: `Measure a server. Callers ask uniform random questions about a generated
-population of the cloud example, each its next when the last is answered; no
-question comes twice. By default runs of Check and of Echo (a call of the same
-server with the same bytes that does nothing) alternate, and the medians of
-their ratios are printed.
+		Short: "Measure a server under load: checks, batches, streams, lists, writes",
+		Long: `Measure a server. Callers make requests about a generated population of the
+cloud example; --callers says how many, --op of which kind:
 
---load writes schema and population first; --spawn starts a server of its own
-in a temporary directory, loads it, and stops it afterwards.`,
+  check           one question, unary
+  batch           --batch questions in one message
+  stream          one stream for each caller, --in-flight requests under way on it
+  list-objects    all objects of a type that a subject reaches
+  list-subjects   all subjects of a type that reach an object
+  write           tuples of a population of their own, deleted again
+  mixed           a random one at a time, as --mix says
+  echo, batch-echo, stream-echo   the same bytes, and no decision
+
+Several operations are measured in turn, in rounds, and the medians are printed.
+check, batch and stream run beside their echo, which shows what gRPC costs, unless
+--compare=false; the ratios are of the items (checks, results, tuples) a second,
+to the echo or else to the first operation, and are taken within a round.
+
+By default a caller's next request follows the answer to its last: a closed loop.
+With --rate, requests are due at fixed times, whether or not a caller is free, and
+latencies count from there, so that a server that stands still is charged for all
+who would have waited. If the rate is not reached, the report says so.
+
+A sample of the answers is compared with a reference that shares no code with the
+server's; a wrong answer is an error. --load writes schema and population first;
+--spawn starts a server of its own in a temporary directory, loads it, and stops
+it afterwards.`,
 		Example: `  pemba bench --spawn --callers 1,64
-  pemba bench --load --mode check --duration 10s`,
+  pemba bench --load --op check,batch,stream --compare=false
+  pemba bench --op mixed --mix check=95,list=4,write=1 --rate 5000 --duration 30s
+  pemba bench --op check --dist zipf --json`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.spawn && cmd.Flags().Changed("addr") {
 				return usage(cmd, "--spawn starts a server of its own: give no --addr")
 			}
+			if !cmd.Flags().Changed("compare") && o.rate > 0 {
+				o.compare = false
+			}
 			return a.bench(cmd.Context(), o)
 		},
 	})
+	o.addFlags(cmd)
+	return cmd
+}
+
+func (o *benchOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.mode, "mode", "both", "what to call: echo, check, or both in turn")
+	f.StringSliceVar(&o.ops, "op", []string{"check"}, "`operations` to measure in turn, as above")
+	f.BoolVar(&o.compare, "compare", true, "measure check, batch and stream beside their echo (with --rate: only if asked for)")
 	f.IntSliceVar(&o.callers, "callers", []int{64}, "numbers of concurrent callers, each measured by itself")
+	f.Float64Var(&o.rate, "rate", 0, "requests a second of all callers together, due at fixed times; 0 = as fast as answers come")
 	f.DurationVar(&o.duration, "duration", 2*time.Second, "length of one run")
-	f.IntVar(&o.rounds, "rounds", 5, "runs of each, with --mode both")
+	f.IntVar(&o.rounds, "rounds", 5, "runs of each operation")
+	f.IntVar(&o.batch, "batch", 0, "checks or tuples of one request; 0 = 100 for batch, else 1")
+	f.IntVar(&o.inFlight, "in-flight", 64, "requests that each stream has under way")
+	f.StringVar(&o.mix, "mix", bench.DefaultMix().String(), "shares of the operations of mixed; list = both lists")
 	f.IntVar(&o.connections, "connections", 1, "connections that the callers share; one is what a gRPC client has by itself")
 	f.IntVar(&o.tuples, "tuples", 100_000, "size of the population")
+	f.IntVar(&o.organizations, "organizations", 0, "organizations of the population, the fewer the longer are lists; 0 = one for each 10,000 tuples")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the population")
 	f.Uint64Var(&o.order, "order", 0, "seed of the order of the questions; 0 = another one each time, so that no run repeats the last one's")
+	f.StringVar(&o.dist, "dist", "uniform", "how often a question comes: `uniform` (no repetition) or zipf")
+	f.Float64Var(&o.zipf, "zipf", 1.1, "with --dist zipf: the exponent, larger than 1")
+	f.IntVar(&o.verify, "verify", 1000, "answers of each operation to compare with the reference; 0 = none")
 	f.BoolVar(&o.load, "load", false, "write the cloud example's schema and the population first")
 	f.BoolVar(&o.loadOnly, "load-only", false, "write them and measure nothing")
 	f.BoolVar(&o.spawn, "spawn", false, "measure a server of its own")
 	f.Var(&o.cacheSize, "cache-size", "with --spawn: the server's memory for its cache, 0 = no cache")
 	f.StringVar(&o.out, "out", "", "write the report as JSON to this `FILE`, too")
-	return cmd
 }
 
 func (o *benchOptions) validate() error {
-	if m := bench.Mode(o.mode); m != bench.Echo && m != bench.Check && o.mode != "both" {
-		return fmt.Errorf("--mode %q: it is echo, check or both", o.mode)
-	}
-	for _, n := range append([]int{o.rounds, o.connections}, o.callers...) {
-		if n < 1 {
-			return fmt.Errorf("--callers, --rounds and --connections are at least 1, not %d", n)
+	for _, op := range o.ops {
+		if !bench.Op(op).Valid() {
+			return fmt.Errorf("--op %q: it is one of %s", op, joinOps(bench.Ops))
 		}
 	}
-	if o.duration <= 0 {
+	for _, n := range append([]int{o.rounds, o.connections, o.inFlight}, o.callers...) {
+		if n < 1 {
+			return fmt.Errorf("--callers, --rounds, --connections and --in-flight are at least 1, not %d", n)
+		}
+	}
+	switch {
+	case len(o.ops) == 0 || len(o.callers) == 0:
+		return fmt.Errorf("--op and --callers name at least one each")
+	case o.duration <= 0:
 		return fmt.Errorf("--duration %s: it must be positive, as 2s", o.duration)
+	case !(o.rate >= 0 && o.rate <= 1e7):
+		return fmt.Errorf("--rate %g: it is a number of requests a second, as 5000", o.rate)
+	case o.rate > 0 && o.rate*o.duration.Seconds() < 1:
+		return fmt.Errorf("--rate %g: no request is due within --duration %s", o.rate, o.duration)
+	case o.batch < 0 || o.batch > 1000:
+		return fmt.Errorf("--batch %d: it is 1 to 1,000", o.batch)
+	case o.dist != "uniform" && o.dist != "zipf":
+		return fmt.Errorf("--dist %q: it is uniform or zipf", o.dist)
+	case !(o.zipf > 1 && o.zipf <= 10):
+		return fmt.Errorf("--zipf %g: it is larger than 1, as 1.1", o.zipf)
+	case o.verify < 0:
+		return fmt.Errorf("--verify %d: it cannot be negative", o.verify)
 	}
 	return nil
+}
+
+func joinOps(ops []bench.Op) string {
+	var names []string
+	for _, op := range ops {
+		names = append(names, string(op))
+	}
+	return strings.Join(names, ", ")
+}
+
+// skew is the exponent of the questions' distribution, 0 = uniform.
+func (o *benchOptions) skew() float64 {
+	if o.dist == "zipf" {
+		return o.zipf
+	}
+	return 0
+}
+
+// operations are those to measure, each once, with the echoes they are compared to.
+func (o *benchOptions) operations() []bench.Op {
+	var ops []bench.Op
+	add := func(op bench.Op) {
+		if op != "" && !slices.Contains(ops, op) {
+			ops = append(ops, op)
+		}
+	}
+	for _, name := range o.ops {
+		if o.compare {
+			add(bench.Op(name).Echo())
+		}
+		add(bench.Op(name))
+	}
+	return ops
 }
 
 func (a *app) bench(ctx context.Context, o *benchOptions) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
+	mix, err := bench.ParseMix(o.mix)
+	if err != nil {
+		return fmt.Errorf("--mix: %w", err)
+	}
 	tuneCollector() // the load generator's garbage is not what is measured
-	population, err := bench.NewPopulation(o.tuples, o.seed)
+	population, err := bench.NewPopulation(o.tuples, o.organizations, o.seed)
 	if err != nil {
 		return fmt.Errorf("--tuples: %w", err)
 	}
-	server := "given by address"
+	b := &benchRun{app: a, options: o, population: population, mix: mix, server: "given by address"}
 	if o.spawn {
-		spawned, err := spawnServer(ctx, "--cache-size", o.cacheSize.String())
-		if err != nil {
+		if b.spawned, err = spawnServer(ctx, "--cache-size", o.cacheSize.String()); err != nil {
 			return err
 		}
-		defer spawned.stop()
-		a.addrs = spawned.addr
-		server = "own process, cache " + o.cacheSize.String()
+		defer b.spawned.stop()
+		a.addrs = b.spawned.addr
+		b.server = "own process, cache " + o.cacheSize.String()
 	}
-	s, err := a.dial()
-	if err != nil {
+	if err := b.dial(); err != nil {
 		return err
 	}
-	defer s.Close()
+	defer b.close()
 	if o.load || o.loadOnly || o.spawn {
-		if err := a.load(ctx, s, population); err != nil {
+		if err := b.install(ctx); err != nil {
 			return err
 		}
 	}
-	if o.loadOnly {
-		return nil
-	}
-	report, err := a.measure(ctx, o, population)
+	report, err := b.measure(ctx)
 	if err != nil {
 		return err
 	}
-	report.Server = server
 	return a.printReport(o, report)
 }
 
-// load writes the cloud example's schema and the population.
-func (a *app) load(ctx context.Context, s *servers, population *bench.Population) error {
-	schema, err := bench.Schema()
+// benchRun is a measurement under way.
+type benchRun struct {
+	app        *app
+	options    *benchOptions
+	population *bench.Population
+	mix        bench.Mix
+	server     string
+	spawned    *spawned // nil = the server is not this program's
+	conns      []*grpc.ClientConn
+	installed  *bench.Installed
+}
+
+// dial connects to the first address.
+func (b *benchRun) dial() error {
+	first, err := b.app.dial()
 	if err != nil {
 		return err
 	}
-	if _, err := a.writeSchema(ctx, s, schema); err != nil {
-		return err
-	}
-	start := time.Now()
-	w := a.writer(s, writeOptions{operation: pb.Update_OPERATION_TOUCH, batch: defaultBatch})
-	for t := range population.Tuples() {
-		if err := w.add(ctx, t, input{text: t.String()}); err != nil {
-			return w.failed(err)
+	for range b.options.connections {
+		conn, err := dialOne(first.addrs[0])
+		if err != nil {
+			return err
 		}
+		b.conns = append(b.conns, conn)
 	}
-	if err := w.flush(ctx); err != nil {
-		return w.failed(err)
-	}
-	fmt.Fprintf(a.err, "loaded %d tuples in %s\n", w.written, time.Since(start).Round(10*time.Millisecond))
 	return nil
 }
 
-// measure runs the load against the first address.
-func (a *app) measure(ctx context.Context, o *benchOptions, population *bench.Population) (*bench.Report, error) {
-	first, err := a.dial()
-	if err != nil {
-		return nil, err
+func (b *benchRun) close() {
+	for _, conn := range b.conns {
+		conn.Close()
 	}
+}
+
+// install writes the cloud example's schema and the population.
+func (b *benchRun) install(ctx context.Context) error {
+	before := b.spawned.resident()
+	installed, err := b.population.Install(ctx, b.conns[0], b.app.tenant)
+	if err != nil {
+		return b.remote(err)
+	}
+	installed.MemoryBefore, installed.MemoryAfter = before, b.spawned.resident()
+	b.installed = &installed
+	fmt.Fprintf(b.app.err, "loaded %d tuples in %.2f s, %.0f a second", installed.Tuples, installed.Seconds, installed.PerSecond)
+	if grown := installed.MemoryAfter - before; grown > 0 {
+		fmt.Fprintf(b.app.err, ", %d bytes of memory each", grown/int64(installed.Tuples))
+	}
+	fmt.Fprintln(b.app.err)
+	return nil
+}
+
+func (b *benchRun) measure(ctx context.Context) (*bench.Report, error) {
+	o := b.options
 	order := o.order
 	if order == 0 {
 		order = uint64(time.Now().UnixNano())
 	}
-	load := bench.Load{Mode: bench.Mode(o.mode), Duration: o.duration, Tenant: a.tenant, Questions: population.Questions(order)}
-	for range o.connections {
-		conn, err := dialOne(first.addrs[0])
-		if err != nil {
-			return nil, err
-		}
-		defer conn.Close()
-		load.Conns = append(load.Conns, conn)
-	}
 	report := &bench.Report{
-		Time: time.Now().UTC(), Commit: bench.Commit(), Machine: bench.ThisMachine(),
-		Tuples: o.tuples, Seed: o.seed, Order: order, Connections: o.connections,
+		Time: time.Now().UTC(), Commit: bench.Commit(), Machine: bench.ThisMachine(), Server: b.server,
+		Tuples: o.tuples, Organizations: b.population.Organizations(), Seed: o.seed, Order: order, Skew: o.skew(),
+		Connections: o.connections, Rate: o.rate, Batch: o.batch, InFlight: o.inFlight, Mix: b.mix.String(), Installed: b.installed,
+	}
+	if o.loadOnly {
+		return report, nil
+	}
+	load := bench.Load{
+		Conns: b.conns, Mix: b.mix, Duration: o.duration, Rate: o.rate, Batch: o.batch, InFlight: o.inFlight,
+		Questions: b.population.Questions(order, o.skew()), Tenant: b.app.tenant, Verify: o.verify,
 	}
 	for _, load.Callers = range o.callers {
-		if o.mode == "both" {
-			c, err := bench.Compare(ctx, load, o.rounds)
-			if err != nil {
-				return nil, a.benchError(err, load.Conns[0])
-			}
-			report.Comparisons = append(report.Comparisons, c)
-			continue
-		}
-		r, err := load.Run(ctx)
+		series, err := bench.Measure(ctx, load, o.operations(), o.rounds)
 		if err != nil {
-			return nil, a.benchError(err, load.Conns[0])
+			return nil, b.remote(err)
 		}
-		report.Runs = append(report.Runs, r)
+		report.Series = append(report.Series, series...)
 	}
 	return report, nil
 }
 
-// benchError lets a failed call be explained as that of any other command.
-func (a *app) benchError(err error, conn *grpc.ClientConn) error {
+// remote lets a failed call be explained as that of any other command.
+func (b *benchRun) remote(err error) error {
 	if st, ok := statusOf(err); ok {
-		return &remoteError{addr: conn.Target()[len("passthrough:///"):], status: st}
+		return &remoteError{addr: b.conns[0].Target()[len("passthrough:///"):], status: st}
 	}
 	return err
-}
-
-func (a *app) printReport(o *benchOptions, report *bench.Report) error {
-	if o.out != "" {
-		data, err := json.MarshalIndent(report, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(o.out, append(data, '\n'), 0o644); err != nil {
-			return fmt.Errorf("write %s: %w", o.out, rootCause(err))
-		}
-	}
-	if a.json {
-		return printJSON(a.out, report)
-	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	if len(report.Runs) > 0 {
-		fmt.Fprintln(w, "mode\tcallers\tper second\tp50\tp90\tp99\tp99.9\tmax\tallowed\t")
-	}
-	for _, r := range report.Runs {
-		fmt.Fprintf(w, "%s\t%d\t%.0f\t%d µs\t%d µs\t%d µs\t%d µs\t%d µs\t%.0f %%\t\n",
-			r.Mode, r.Callers, r.PerSecond, r.P50, r.P90, r.P99, r.P999, r.Max, 100*r.AllowedShare)
-	}
-	if len(report.Comparisons) > 0 {
-		fmt.Fprintln(w, "callers\techo/s\tcheck/s\tratio\techo p99\tcheck p99\tratio\tallowed\t")
-	}
-	for _, c := range report.Comparisons {
-		fmt.Fprintf(w, "%d\t%.0f\t%.0f\t%.2f\t%.0f µs\t%.0f µs\t%.2f\t%.0f %%\t\n",
-			c.Callers, c.EchoPerSecond, c.CheckPerSecond, c.ThroughputRatio, c.EchoP99, c.CheckP99, c.P99Ratio, 100*c.AllowedShare)
-	}
-	return w.Flush()
 }

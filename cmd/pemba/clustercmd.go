@@ -9,34 +9,23 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
 
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
 func (a *app) clusterCommand() *cobra.Command {
 	cmd := group("cluster", "Look at the cluster")
-	status := a.client(&cobra.Command{
+	status := a.askingCluster(&cobra.Command{
 		Use:   "status",
 		Short: "Print how the asked node sees the cluster",
 		Args:  exactArgs(0),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.clusterStatus(cmd.Context()) },
-	})
+	}, a.clusterStatus)
 	cmd.AddCommand(status)
 	return cmd
 }
 
-func (a *app) clusterStatus(ctx context.Context) error {
-	s, err := a.dial()
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	var reply *pb.StatusResponse
-	err = s.call(ctx, func(ctx context.Context, conn grpc.ClientConnInterface) (err error) {
-		reply, err = pb.NewClusterServiceClient(conn).Status(ctx, &pb.StatusRequest{})
-		return err
-	})
+func (a *app) clusterStatus(ctx context.Context, s *servers, _ []string) error {
+	reply, err := ask(ctx, s.call, pb.NewClusterServiceClient, pb.ClusterServiceClient.Status, &pb.StatusRequest{})
 	if err != nil {
 		return err
 	}

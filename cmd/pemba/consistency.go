@@ -8,31 +8,52 @@ import (
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
-// consistencyFlags say which view answers; none of them is the asked node's own.
+// consistencyFlags say which view answers; without any it is the asked node's own.
 type consistencyFlags struct {
-	atLeast, exactly string
-	latest           bool
+	atLeast, at string
+	latest      bool
 }
 
 func (c *consistencyFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&c.atLeast, "at", "", "read a view at least as new as this `TOKEN`")
-	f.StringVar(&c.exactly, "exactly", "", "read the view of this `TOKEN`")
+	f.StringVar(&c.atLeast, "at-least", "", "read a view at least as new as this `TOKEN`")
+	f.StringVar(&c.at, "at", "", "read exactly the view of this `TOKEN`")
 	f.BoolVar(&c.latest, "latest", false, "read a view that contains every write acknowledged before")
 }
 
 func (c *consistencyFlags) message() (*pb.Consistency, error) {
 	switch {
-	case c.latest && (c.exactly != "" || c.atLeast != "") || c.exactly != "" && c.atLeast != "":
-		return nil, errors.New("--at, --exactly and --latest exclude each other: give one of them")
+	case c.latest && (c.at != "" || c.atLeast != "") || c.at != "" && c.atLeast != "":
+		return nil, errors.New("--at-least, --at and --latest exclude each other: give one of them")
 	case c.latest:
 		return latest(), nil
-	case c.exactly != "":
-		return exactly(c.exactly), nil
+	case c.at != "":
+		return exactly(c.at), nil
 	case c.atLeast != "":
 		return &pb.Consistency{Level: &pb.Consistency_AtLeast{AtLeast: c.atLeast}}, nil
 	}
 	return nil, nil
+}
+
+// pageFlags ask for a part of a long answer.
+type pageFlags struct {
+	consistencyFlags
+	limit  uint32
+	cursor string
+}
+
+func (p *pageFlags) add(cmd *cobra.Command) {
+	cmd.Flags().Uint32Var(&p.limit, "limit", 0, "print at most so many; the cursor that goes on is then printed on standard error")
+	cmd.Flags().StringVar(&p.cursor, "cursor", "", "go on behind an earlier answer to the same question, at its view")
+	p.consistencyFlags.add(cmd)
+}
+
+func (p *pageFlags) message() (*pb.Consistency, error) {
+	c, err := p.consistencyFlags.message()
+	if err == nil && c != nil && p.cursor != "" {
+		return nil, errors.New("--cursor names its own view: leave --at-least, --at and --latest out")
+	}
+	return c, err
 }
 
 func latest() *pb.Consistency {
@@ -41,4 +62,12 @@ func latest() *pb.Consistency {
 
 func exactly(token string) *pb.Consistency {
 	return &pb.Consistency{Level: &pb.Consistency_Exactly{Exactly: token}}
+}
+
+// goOn adds to an error of an answer that has come in part how to get the rest.
+func goOn(err error, cursor string) error {
+	if cursor == "" {
+		return err
+	}
+	return &hinted{error: err, hint: "go on with: --cursor " + cursor}
 }

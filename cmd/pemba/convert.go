@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -83,9 +84,33 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// printMessage writes m as one line of JSON; protojson's own spacing varies.
+// printText writes text that people read.
+func printText(w io.Writer, text string) error {
+	_, err := io.WriteString(w, wholeLines(text))
+	return err
+}
+
+// wholeLines ends the last line of text.
+func wholeLines(text string) string {
+	if text == "" || strings.HasSuffix(text, "\n") {
+		return text
+	}
+	return text + "\n"
+}
+
+// printMessage writes m, with the fields that are not set, as one line of JSON.
 func printMessage(w io.Writer, m proto.Message) error {
-	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(m)
+	return printProto(w, m, protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true})
+}
+
+// printTree writes m, without the fields that are not set, as one line of JSON.
+func printTree(w io.Writer, m proto.Message) error {
+	return printProto(w, m, protojson.MarshalOptions{UseProtoNames: true})
+}
+
+// printProto is for both; protojson's own spacing varies.
+func printProto(w io.Writer, m proto.Message, how protojson.MarshalOptions) error {
+	data, err := how.Marshal(m)
 	if err != nil {
 		return err
 	}

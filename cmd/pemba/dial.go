@@ -85,7 +85,6 @@ func (s *servers) call(ctx context.Context, r request) error {
 // persist is call for requests that are safe to repeat, writes with a request
 // id among them: it goes round again until the timeout is over.
 func (s *servers) persist(ctx context.Context, r request) error {
-	const firstPause, longestPause = 50 * time.Millisecond, time.Second
 	end := time.Now().Add(s.timeout)
 	s.doubt = false
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
@@ -96,10 +95,8 @@ func (s *servers) persist(ctx context.Context, r request) error {
 		if time.Until(end) < 2*pause { // an attempt needs time, too
 			return err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := sleep(ctx, pause); err != nil {
+			return err
 		}
 	}
 }
@@ -116,10 +113,13 @@ func (s *servers) round(ctx context.Context, end time.Time, r request) error {
 		if !silent(err) {
 			return err
 		}
-		s.current = (s.current + 1) % len(s.addrs)
+		s.advance()
 	}
 	return err
 }
+
+// advance turns to the next server.
+func (s *servers) advance() { s.current = (s.current + 1) % len(s.addrs) }
 
 // ask makes one attempt; a failed one is a *remoteError.
 func (s *servers) ask(ctx context.Context, r request) error {
@@ -182,8 +182,16 @@ func silent(err error) bool {
 
 // unknownOutcome reports whether a server says that a write may or may not happen.
 func unknownOutcome(err error) bool {
+	return remoteReason(err) == "UNKNOWN_OUTCOME"
+}
+
+// remoteReason is the reason that a server gives for err, "" = none.
+func remoteReason(err error) string {
 	var remote *remoteError
-	return errors.As(err, &remote) && reasonOf(remote.status) == "UNKNOWN_OUTCOME"
+	if !errors.As(err, &remote) {
+		return ""
+	}
+	return reasonOf(remote.status)
 }
 
 // unsettled reports whether a request that went out may have been carried out: a

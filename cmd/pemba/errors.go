@@ -74,8 +74,9 @@ func (e *remoteError) withDetails(text string) string {
 	return text
 }
 
-// updateIndex is how a server names an update of a batch.
-var updateIndex = regexp.MustCompile(`updates\[(\d+)\]`)
+// updateIndex is how a server names an update of a write, or a tuple of a batch
+// of an import.
+var updateIndex = regexp.MustCompile(`(?:updates|batch\.tuples)\[(\d+)\]`)
 
 // atInput begins text with the place of the update that field is about, and
 // names other updates by their places. The field is then told.

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) importCommand() *cobra.Command {
-	return a.client(&cobra.Command{
+	return a.asking(&cobra.Command{
 		Use:   "import FILE",
 		Short: "Write the schema and the tuples of a validation file; print the token",
 		Long: `Write the schema of a validation file and then, in atomic batches, its tuples.
@@ -19,8 +19,7 @@ Tuples that are there already are replaced; others stay. The assertions are for
 "pemba validate".`,
 		Example: "  pemba import examples/cloud.yaml",
 		Args:    exactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.importFile(cmd.Context(), args[0]) },
-	})
+	}, func(ctx context.Context, s *servers, args []string) error { return a.importFile(ctx, s, args[0]) })
 }
 
 // readPolicy reads the schema and the tuples of a validation file.
@@ -43,29 +42,27 @@ func (a *app) readPolicy(name string) (schema string, tuples []tuple.Tuple, from
 	return file.Schema.Text, tuples, from, nil
 }
 
-func (a *app) importFile(ctx context.Context, name string) error {
+func (a *app) importFile(ctx context.Context, s *servers, name string) error {
 	schema, tuples, from, err := a.readPolicy(name)
 	if err != nil {
 		return err
 	}
-	s, err := a.dial()
-	if err != nil {
-		return err
-	}
-	defer s.Close()
 	token, err := a.writeSchema(ctx, s, schema)
 	if err != nil {
 		return err
 	}
 	w := a.writer(s, writeOptions{operation: pb.Update_OPERATION_TOUCH, batch: defaultBatch})
+	shown := a.progress("tuples")
 	for i, t := range tuples {
 		if err := w.add(ctx, t, from[i]); err != nil {
 			return w.failed(err)
 		}
+		shown.show(int64(w.written))
 	}
 	if err := w.flush(ctx); err != nil {
 		return w.failed(err)
 	}
+	shown.done(int64(w.written))
 	if w.token != "" {
 		token = w.token
 	}

@@ -49,7 +49,14 @@ func lines(ctx context.Context, r io.Reader) iter.Seq2[input, error] {
 		stop := make(chan struct{})
 		defer close(stop)
 		go func() {
-			failed <- readLines(r, read, stop)
+			failed <- readLines(r, "", func(line input) bool {
+				select {
+				case read <- line:
+					return true
+				case <-stop:
+					return false
+				}
+			})
 			close(read)
 		}()
 		for {
@@ -72,8 +79,9 @@ func lines(ctx context.Context, r io.Reader) iter.Seq2[input, error] {
 	}
 }
 
-// readLines sends lines until r ends or nobody wants them.
-func readLines(r io.Reader, to chan<- input, stop <-chan struct{}) error {
+// readLines visits lines until r ends or visit returns false. A file's name
+// stands before what is wrong, "" = standard input.
+func readLines(r io.Reader, file string, visit func(input) bool) error {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, maxLine)
 	n := 0
@@ -83,18 +91,19 @@ func readLines(r io.Reader, to chan<- input, stop <-chan struct{}) error {
 		if text == "" || strings.HasPrefix(text, "//") {
 			continue
 		}
-		select {
-		case to <- input{text: text, line: n}:
-		case <-stop:
+		if !visit(input{text: text, file: file, line: n}) {
 			return nil
 		}
 	}
 	err := scanner.Err()
+	at := input{file: file, line: n + 1}
 	switch {
 	case errors.Is(err, bufio.ErrTooLong):
-		return fmt.Errorf("line %d is too long: a line has at most %s", n+1, bytesText(maxLine))
+		return fmt.Errorf("%s is too long: a line has at most %s", at.place(), bytesText(maxLine))
+	case err != nil && file == "":
+		return fmt.Errorf("read standard input, line %d: %w", at.line, err)
 	case err != nil:
-		return fmt.Errorf("read standard input, line %d: %w", n+1, err)
+		return fmt.Errorf("read %s: %w", at.place(), rootCause(err))
 	}
 	return nil
 }

@@ -37,7 +37,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var sig signalError
+	var hint *hinted
+	errors.As(err, &hint)
 	if err != nil && errors.As(context.Cause(ctx), &sig) {
+		if hint != nil && hint.always {
+			fmt.Fprintln(stderr, hint.hint)
+		}
 		return exitSignals + int(sig.Signal)
 	}
 	var status exitStatus
@@ -48,6 +53,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return int(status)
 	}
 	fmt.Fprintln(stderr, "pemba: "+explain(err))
+	if hint != nil {
+		fmt.Fprintln(stderr, hint.hint)
+	}
 	if errors.Is(err, errNodeFailed) {
 		return exitFailed
 	}
@@ -58,6 +66,15 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// hinted is an error with a line of its own that says how to go on.
+type hinted struct {
+	error
+	hint   string
+	always bool // say it also when a signal ended the command
+}
+
+func (h *hinted) Unwrap() error { return h.error }
 
 // signalError is the cause of a context that a signal has ended.
 type signalError struct{ syscall.Signal }

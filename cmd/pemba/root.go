@@ -38,7 +38,8 @@ an error.`
 	root.SetVersionTemplate("pemba {{.Version}}\n")
 	root.AddCommand(
 		a.serveCommand(),
-		a.schemaCommand(), a.tupleCommand(), a.checkCommand(), a.importCommand(),
+		a.schemaCommand(), a.tupleCommand(), a.importCommand(), a.tenantCommand(),
+		a.checkCommand(), a.listCommand(), a.expandCommand(),
 		a.validateCommand(), a.clusterCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
@@ -92,9 +93,9 @@ func flagMistake(err error) string {
 // valueMistake says what f takes. The flags of pemba's own types say it in err.
 func valueMistake(f *pflag.Flag, err error) string {
 	switch f.Value.Type() {
-	case "int":
+	case "int", "int32":
 		return "it must be a whole number, as 100"
-	case "uint64":
+	case "uint32", "uint64":
 		return "it must be a whole number and not negative, as 100"
 	case "intSlice":
 		return "it must be whole numbers with commas between them, as 1,64"
@@ -148,14 +149,20 @@ func synopsis(cmd *cobra.Command) string {
 	return strings.TrimSuffix(cmd.UseLine(), " [flags]")
 }
 
-// client adds the flags of a command that asks a server.
+// client adds the flags of a command that asks a server about a tenant.
 func (a *app) client(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().StringVar(&a.tenant, "tenant", "", "tenant to ask about (default: the default tenant)")
+	fromEnv(cmd, "tenant")
+	return a.clusterClient(cmd)
+}
+
+// clusterClient adds the flags of a command that asks a server.
+func (a *app) clusterClient(cmd *cobra.Command) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&a.addrs, "addr", "127.0.0.1:50051", "servers to ask, `HOST:PORT[,HOST:PORT...]`; the next is tried when one does not answer")
-	f.StringVar(&a.tenant, "tenant", "", "tenant to ask about (default: the default tenant)")
 	f.BoolVar(&a.json, "json", false, "print JSON")
-	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "longest time that one request may take")
-	fromEnv(cmd, "addr", "tenant", "timeout")
+	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "longest time that a request, or the next part of a long answer, may take")
+	fromEnv(cmd, "addr", "timeout")
 	return cmd
 }
 
@@ -165,7 +172,13 @@ func fromEnv(cmd *cobra.Command, names ...string) {
 		f := cmd.Flags().Lookup(name)
 		f.Usage += " [$" + envName(name) + "]"
 	}
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if before != nil {
+			if err := before(cmd, args); err != nil {
+				return err
+			}
+		}
 		for _, name := range names {
 			if err := setFromEnv(cmd, cmd.Flags().Lookup(name)); err != nil {
 				return err

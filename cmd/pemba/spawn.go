@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"regexp"
 	"syscall"
+
+	"github.com/pemba-authz/pemba/bench"
 )
 
 // spawned is a server process of this program's own.
@@ -52,6 +54,14 @@ func spawnServer(ctx context.Context, args ...string) (*spawned, error) {
 	go io.Copy(io.Discard, out)
 	s.addr = ready[1]
 	return s, nil
+}
+
+// resident is the memory that the server holds, in bytes; 0 = not known. s may be nil.
+func (s *spawned) resident() int64 {
+	if s == nil {
+		return 0
+	}
+	return bench.ResidentMemory(s.cmd.Process.Pid)
 }
 
 // stop ends the server and removes its data.

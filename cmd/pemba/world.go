@@ -37,7 +37,7 @@ func newWorld(f *validationFile) (*world, []*fileError, error) {
 	}
 	w := &world{graph: g, now: time.Now().UnixNano()}
 	load := loader{store: s, now: w.now}
-	load.apply(store.Command{Kind: store.KindInit, Tenant: worldTenant, ClusterID: uuid.NewString()})
+	load.apply(store.Command{Kind: store.KindInit, Tenant: worldTenant, ClusterID: uuid.NewString(), ClusterSecret: make([]byte, 32)})
 	var wrong []*fileError
 	seen := make(map[tuple.Key]int)
 	for _, at := range f.Tuples {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
@@ -33,6 +32,13 @@ func (o *writeOptions) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.print, "print", false, "print each tuple when its write is acknowledged, instead of the token")
 }
 
+func checkBatch(n int) error {
+	if n < 1 || n > maxBatch {
+		return fmt.Errorf("--batch %d: a write takes 1 to %d tuples", n, maxBatch)
+	}
+	return nil
+}
+
 // doubt says that a batch of n may have been written, and what to do then.
 func (o *writeOptions) doubt(n int) string {
 	switch o.operation {
@@ -52,15 +58,10 @@ func tuplesText(n int) string {
 }
 
 // writeTuples writes what args name and prints the token of the last batch.
-func (a *app) writeTuples(ctx context.Context, args []string, o writeOptions) error {
-	if o.batch < 1 || o.batch > maxBatch {
-		return fmt.Errorf("--batch %d: a write takes 1 to %d tuples", o.batch, maxBatch)
-	}
-	s, err := a.dial()
-	if err != nil {
+func (a *app) writeTuples(ctx context.Context, s *servers, args []string, o writeOptions) error {
+	if err := checkBatch(o.batch); err != nil {
 		return err
 	}
-	defer s.Close()
 	w := a.writer(s, o)
 	for in, err := range a.items(ctx, args) {
 		if err == nil {
@@ -135,14 +136,11 @@ func (w *writer) flush(ctx context.Context) error {
 		return fmt.Errorf("make a request id: %w", err)
 	}
 	request := &pb.WriteRequest{Tenant: w.app.tenant, Updates: w.updates, RequestId: id.String()}
-	err = w.servers.persist(ctx, func(ctx context.Context, conn grpc.ClientConnInterface) error {
-		reply, err := pb.NewTupleServiceClient(conn).Write(ctx, request)
-		w.token = reply.GetToken()
-		return err
-	})
+	reply, err := ask(ctx, w.servers.persist, pb.NewTupleServiceClient, pb.TupleServiceClient.Write, request)
 	if err != nil {
 		return w.servers.inDoubt(placed(err, w.from), w.options.doubt(len(w.updates)))
 	}
+	w.token = reply.GetToken()
 	if w.options.print {
 		for _, u := range w.updates {
 			fmt.Fprintln(w.app.out, tupleFrom(u.GetTuple()))

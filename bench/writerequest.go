@@ -1,0 +1,89 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+
+	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
+)
+
+// liveWrites is how many of its writes a caller leaves in the store, before each
+// further one is followed by the deletion of the oldest.
+const liveWrites = 32
+
+// writeRequest touches tuples and deletes them again. They are of a population of
+// their own, instances in no folder and users in no group, so that no question
+// about the population that is measured changes its answer.
+type writeRequest struct {
+	client  pb.TupleServiceClient
+	tenant  string
+	prefix  string
+	batch   int
+	touched int // requests
+	deleted int
+	message *pb.WriteRequest
+}
+
+// writers numbers the callers that write, so that they do not share tuples.
+var writers atomic.Uint64
+
+func newWriteRequest(l *Load, conn *grpc.ClientConn, batch int) *writeRequest {
+	prefix := "bench-" + strconv.FormatInt(time.Now().UnixNano(), 36) + "-" + strconv.FormatUint(writers.Add(1), 36)
+	return &writeRequest{client: pb.NewTupleServiceClient(conn), tenant: l.Tenant, prefix: prefix, batch: batch}
+}
+
+func (r *writeRequest) prepare() {
+	if r.touched-r.deleted > liveWrites {
+		r.message = r.write(pb.Update_OPERATION_DELETE, r.deleted)
+	} else {
+		r.message = r.write(pb.Update_OPERATION_TOUCH, r.touched)
+	}
+}
+
+// write is the n-th request of an operation, with an id of its own.
+func (r *writeRequest) write(op pb.Update_Operation, n int) *pb.WriteRequest {
+	m := &pb.WriteRequest{Tenant: r.tenant, Updates: make([]*pb.Update, r.batch), RequestId: uuid.Must(uuid.NewV7()).String()}
+	for i := range m.Updates {
+		number := strconv.Itoa(n*r.batch + i)
+		m.Updates[i] = &pb.Update{Operation: op, Tuple: &pb.Tuple{
+			Object:   &pb.Object{Type: "instance", Id: r.prefix + "-i" + number},
+			Relation: "compute_operator",
+			Subject:  &pb.Subject{Type: "user", Id: r.prefix + "-u" + strconv.Itoa((n*r.batch+i)%100)},
+		}}
+	}
+	return m
+}
+
+func (r *writeRequest) do(ctx context.Context, due time.Time, t *tally) error {
+	// Counted before the outcome is known: cleanUp deletes what may be there.
+	if r.message.Updates[0].Operation == pb.Update_OPERATION_DELETE {
+		r.deleted++
+	} else {
+		r.touched++
+	}
+	if _, err := r.client.Write(ctx, r.message); err != nil {
+		return err
+	}
+	t.answered(due, r.batch)
+	return nil
+}
+
+// cleanUp deletes what is left.
+func (r *writeRequest) cleanUp(ctx context.Context) error {
+	for n := max(0, r.deleted-1); n < r.touched; n++ {
+		if _, err := r.client.Write(ctx, r.write(pb.Update_OPERATION_DELETE, n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *writeRequest) String() string {
+	return fmt.Sprintf("write of %d tuples", r.batch)
+}
