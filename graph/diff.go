@@ -51,8 +51,8 @@ type Effect struct {
 	Kind       ChangeKind // Widened, Narrowed or Changed
 }
 
-// mostEffects bounds the effects of all changes together.
-const mostEffects = 100_000
+// mostEffects bounds the steps to the effects of all changes together.
+const mostEffects = 500_000
 
 // Diff says what changes for whom if new replaces old; both must be valid.
 // Changes come in the order of new, with what is removed behind it; comments,
@@ -193,7 +193,7 @@ func (d *differ) both(m member, was, is *Relation) {
 // kindChange is the difference between what two versions of a relation accept.
 type kindChange struct {
 	added, removed []TypeRestriction
-	caveats        []string // of kinds that both have, if the caveat means something else now
+	recaveated     []TypeRestriction // both have them, but the caveat means something else now
 }
 
 func (k kindChange) direction() direction {
@@ -218,7 +218,7 @@ func (d *differ) kindsOf(was, is *Relation) kindChange {
 		if !before[t.String()] {
 			k.added = append(k.added, t)
 		} else if t.Caveat != "" && !d.sameCaveat(t.Caveat) {
-			k.caveats = append(k.caveats, t.Caveat)
+			k.recaveated = append(k.recaveated, t)
 		}
 	}
 	for _, t := range was.Types {
@@ -226,8 +226,6 @@ func (d *differ) kindsOf(was, is *Relation) kindChange {
 			k.removed = append(k.removed, t)
 		}
 	}
-	slices.Sort(k.caveats)
-	k.caveats = slices.Compact(k.caveats)
 	return k
 }
 

@@ -51,8 +51,10 @@ func (d *differ) arrow(arrow member, e *Arrow) {
 	if way := d.throughKinds(kinds, e); way != 0 {
 		d.seeds[left] = append(d.seeds[left], seed{arrow, way})
 	}
-	for _, c := range kinds.caveats {
-		d.seeds[beginning{"", c}] = append(d.seeds[beginning{"", c}], seed{arrow, either})
+	for _, t := range kinds.recaveated {
+		if d.new.rels[t.Type][e.Target] != nil || d.old.rels[t.Type][e.Target] != nil {
+			d.fromCaveat(t.Caveat, arrow)
+		}
 	}
 	seen := map[string]bool{}
 	for _, t := range d.new.relation(left).Types {
@@ -110,9 +112,15 @@ func (d *differ) listenToKinds(m member, is *Relation, k kindChange, negative bo
 		seen[at] = true
 		d.listeners[at] = append(d.listeners[at], listener{m, negative})
 	}
-	for _, c := range k.caveats {
-		d.seeds[beginning{"", c}] = append(d.seeds[beginning{"", c}], seed{m, either})
+	for _, t := range k.recaveated {
+		d.fromCaveat(t.Caveat, m)
 	}
+}
+
+// fromCaveat notes that a caveat that has changed is felt at m.
+func (d *differ) fromCaveat(name string, m member) {
+	from := beginning{"", name}
+	d.seeds[from] = append(d.seeds[from], seed{m, either})
 }
 
 // spread works out the effects of c, and with recursion its kind.
@@ -141,7 +149,7 @@ func (d *differ) spread(c *Change) {
 	for len(work) > 0 {
 		at := work[len(work)-1]
 		work = work[:len(work)-1]
-		if d.effects++; d.effects > mostEffects {
+		if d.effects += 1 + len(d.listeners[at]); d.effects > mostEffects {
 			c.Cut = true
 			break
 		}

@@ -55,10 +55,9 @@ func (g *Graph) Explain(ctx context.Context, v store.View, q *Question) (*Explan
 	}
 	x := newExplainer(ctx, g, v, &r, q.Subjects)
 	x.w.limits.Reads = min(x.w.limits.Reads, mostExplained)
-	var limit *LimitError
-	if !errors.As(err, &limit) {
-		// The limit of depth did not matter to the answer, so it need not get in the
-		// way of the reasons.
+	if err == nil {
+		// The limit of depth did not matter to the decision, so it need not get in
+		// the way of the reasons.
 		x.w.limits.Depth = math.MaxInt32
 	}
 	e.Root = x.run(atom{r.Program, r.Object}, e)

@@ -13,10 +13,10 @@ import (
 
 const wide = 70_000
 
-// wideWorld has documents with many groups as viewers and many parents.
-func wideWorld(t testing.TB) *world {
+// wideWorld has a document with n groups as viewers, n as guests and n parents.
+func wideWorld(t testing.TB, n int) *world {
 	var b strings.Builder
-	for i := range wide {
+	for i := range n {
 		fmt.Fprintf(&b, "doc:a#viewer@group:g%d#member\ndoc:a#guest@group:g%d#member[on]\ndoc:a#parent@doc:p%d\n", i, i, i)
 	}
 	b.WriteString("group:g777#member@user:ann\ndoc:p777#viewer@group:g777#member\n")
@@ -57,7 +57,7 @@ func textOf(e *Explanation) string {
 }
 
 func TestExplain_WideRowsAreCut(t *testing.T) {
-	w := wideWorld(t)
+	w := wideWorld(t, wide)
 	for _, test := range []struct{ question, has string }{
 		{"doc:a#viewer@user:eve", "and more tuples: 69,980 denied"},
 		{"doc:a#viewer@user:ann", "group:g777#member@user:ann"},
@@ -179,8 +179,8 @@ func TestExplain_FewerReadsLeaveReasonsOut(t *testing.T) {
 }
 
 func TestExplain_DeadlineEndsIt(t *testing.T) {
-	w := wideWorld(t)
-	for after := int64(1); after < 400; after += 3 {
+	w := wideWorld(t, 3000)
+	for after := int64(1); after < 100; after++ {
 		ctx := &countdown{Context: context.Background(), left: after}
 		e, err := w.graph.Explain(ctx, w.view(), w.question("doc:a#view@user:eve"))
 		if (e == nil) != (err != nil) || err != nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -216,7 +216,7 @@ func BenchmarkExplain(b *testing.B) {
 			}
 		})
 	}
-	w = wideWorld(b)
+	w = wideWorld(b, wide)
 	v = w.view()
 	for _, text := range []string{"doc:a#viewer@user:eve", "doc:a#view@user:eve", "doc:a#viewer@user:ann", "doc:a#guest@user:ann"} {
 		b.Run(text, func(b *testing.B) {
@@ -253,7 +253,7 @@ func nodesOf(t *Tree) int {
 }
 
 func TestExpand_MoreNodesAreAnError(t *testing.T) {
-	w := wideWorld(t)
+	w := wideWorld(t, wide)
 	ctx := context.Background()
 	q := w.expandQuestion("doc:a", "view")
 	var limit *LimitError
@@ -279,7 +279,7 @@ func TestExpand_MoreNodesAreAnError(t *testing.T) {
 }
 
 func TestExpand_Errors(t *testing.T) {
-	w := wideWorld(t)
+	w := wideWorld(t, 3000)
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
 	q := w.expandQuestion("doc:a", "view")
@@ -299,7 +299,7 @@ func TestExpand_Errors(t *testing.T) {
 }
 
 func TestExpand_ContextualTuplesReplaceStoredOnes(t *testing.T) {
-	w := wideWorld(t)
+	w := wideWorld(t, 3000)
 	w.write("group:x#member@user:ann\ndoc:b#guest@group:x#member[on:{\"open\":true}]")
 	q := w.expandQuestion("doc:b", "guest")
 	q.Contextual = parseTuples(t, "doc:b#guest@group:x#member[on]\ndoc:b#guest@group:new#member[on]\ngroup:new#member@user:new")

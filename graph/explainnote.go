@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pemba-authz/pemba/store"
 	"github.com/pemba-authz/pemba/tuple"
 )
 
@@ -44,15 +45,16 @@ func (x *explainer) unproved(s *Step, a atom) {
 }
 
 // absent says which tuples of a that would matter there are none of.
-func (x *explainer) absent(a atom, fs []found) string {
+func (x *explainer) absent(a atom, c *chooser) string {
 	const most = 5 // subjects by name
 	var names []string
 	w := x.w
-	for _, sh := range w.g.shapesOf(a.program) {
-		has := slices.ContainsFunc(fs, func(f found) bool { return w.g.shapes[f.shape].id == sh.id })
+	shapes := w.g.programs[a.program].shapes
+	for i := shapes.from; i < shapes.to; i++ {
+		sh := &w.g.shapes[i]
 		typ := w.g.types[sh.typ].name
 		switch {
-		case has && sh.form != plain || !w.leadsTo(&sh):
+		case sh.form != plain && slices.Contains(c.shapes, i) || !w.leadsTo(sh):
 		case sh.form == wildcard:
 			names = append(names, typ+":"+tuple.Wildcard)
 		case sh.form == userset:
@@ -60,7 +62,7 @@ func (x *explainer) absent(a atom, fs []found) string {
 		case len(x.subjects) > most:
 			names = append(names, "any of the "+thousands(len(x.subjects))+" subjects")
 		default:
-			names = append(names, x.unnamed(typ, fs)...)
+			names = append(names, x.unnamed(typ, c.named)...)
 		}
 	}
 	switch n := len(names); n {
@@ -73,16 +75,14 @@ func (x *explainer) absent(a atom, fs []found) string {
 	}
 }
 
-// unnamed returns the subjects of a type that no tuple of fs names.
-func (x *explainer) unnamed(typ string, fs []found) []string {
+// unnamed returns the subjects of a type that are not among those named.
+func (x *explainer) unnamed(typ string, named []store.Node) []string {
 	var names []string
 	for _, s := range x.subjects {
 		if s.Type != typ || s.Relation != "" && s.Relation != tuple.Plain {
 			continue
 		}
-		isNamed := slices.ContainsFunc(fs, func(f found) bool {
-			return x.w.g.shapes[f.shape].form == plain && x.w.object(f.sight.subject) == s.Object()
-		})
+		isNamed := slices.ContainsFunc(named, func(n store.Node) bool { return x.w.object(n) == s.Object() })
 		if name := s.Object().String(); !isNamed && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -98,16 +98,10 @@ func (w *walk) leadsTo(sh *shape) bool {
 	return slices.ContainsFunc(w.subjects, func(s ResolvedSubject) bool { return s.Program < 0 && s.Type == sh.typ })
 }
 
-// rest says how many tuples are left out, and with which outcomes.
-func (x *explainer) rest(fs []found) string {
-	var count [OutcomeAllowed + 1]int
-	for i := range fs {
-		var s Step
-		x.judge(&s, fs[i].worth)
-		count[s.Outcome]++
-	}
+// restOf says how many tuples are left out, by their outcomes.
+func restOf(counts []int) string {
 	var parts []string
-	for o, n := range count {
+	for o, n := range counts {
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %v", thousands(n), Outcome(o)))
 		}

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/pemba-authz/pemba/store"
@@ -123,7 +122,8 @@ func (x *explainer) deeper(program int32, depth int) int {
 // mostShown is how many tuples of a row are shown.
 const mostShown = 20
 
-// top are the tuples of a part that matter most: those that decide, or nearly do.
+// top are the tuples of a part that matter most: those that decide, or nearly
+// do. Of the others it only counts the outcomes.
 type top struct {
 	found []found
 	note  string // which tuples there are none of
@@ -134,30 +134,64 @@ func (x *explainer) top(a atom, e Expr, depth int) *top {
 	if t, known := x.tops[part{a, e}]; known {
 		return t
 	}
-	t, least := &top{}, false
-	add := func(f found) { t.found = append(t.found, f) }
-	if arrow, ok := e.(*Arrow); ok {
-		least = arrow.All
-		if x.eachArrow(a, arrow, depth, add); len(t.found) == 0 {
+	t := &top{}
+	arrow, isArrow := e.(*Arrow)
+	c := chooser{x: x, least: isArrow && arrow.All}
+	if isArrow {
+		if x.eachArrow(a, arrow, depth, c.add); c.n == 0 {
 			t.note = "there is no tuple of " + x.w.object(a.node).String() + "#" + arrow.Tupleset
 		}
 	} else {
-		x.eachDirect(a, depth, add)
-		t.note = x.absent(a, t.found)
+		x.eachDirect(a, depth, c.add)
+		t.note = x.absent(a, &c)
 	}
-	slices.SortStableFunc(t.found, func(a, b found) int {
-		if least {
-			a, b = b, a
-		}
-		return cmp.Compare(b.worth.high.level, a.worth.high.level)
-	})
-	if len(t.found) > mostShown {
-		t.rest = x.rest(t.found[mostShown:])
-		t.found = slices.Clone(t.found[:mostShown])
-	}
+	t.found, t.rest = c.choose()
 	if !x.mayGoOn() {
 		t.rest = noteSpent
 	}
 	x.tops[part{a, e}] = t
 	return t
+}
+
+// chooser goes through the tuples of a part once and keeps few of them.
+type chooser struct {
+	x      *explainer
+	least  bool // the least value decides, not the greatest
+	n      int
+	best   [aborted + 1][]found // by the level of their values, up to mostShown each
+	counts [OutcomeAllowed + 1]int
+	shapes []int32      // of the tuples
+	named  []store.Node // by plain tuples
+}
+
+func (c *chooser) add(f found) {
+	c.n++
+	if l := f.worth.high.level; len(c.best[l]) < mostShown {
+		c.best[l] = append(c.best[l], f)
+	}
+	c.counts[c.x.outcome(f.worth)]++
+	if n := len(c.shapes); n == 0 || c.shapes[n-1] != f.shape {
+		c.shapes = append(c.shapes, f.shape)
+	}
+	if c.x.w.g.shapes[f.shape].form == plain {
+		c.named = append(c.named, f.sight.subject)
+	}
+}
+
+// choose returns the tuples to show, and what is to be said of the others.
+func (c *chooser) choose() (shown []found, rest string) {
+	order := c.best[:]
+	if !c.least {
+		slices.Reverse(order)
+	}
+	for _, fs := range order {
+		shown = append(shown, fs[:min(len(fs), mostShown-len(shown))]...)
+	}
+	if len(shown) == c.n {
+		return shown, ""
+	}
+	for _, f := range shown {
+		c.counts[c.x.outcome(f.worth)]--
+	}
+	return shown, restOf(c.counts[:])
 }

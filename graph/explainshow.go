@@ -77,7 +77,7 @@ func (x *explainer) atom(a atom, at place) *Step {
 func (x *explainer) explain(s *Step, a atom, at place) {
 	e := x.w.g.programs[a.program].source.Rewrite
 	switch {
-	case !x.values[a].isAllowed():
+	case !x.decide(a, at.depth).isAllowed():
 		x.confirm(a, x.worth(a, e, at.depth))
 	case !x.prove(func(hops int) bool { return x.proveAtom(a, at.depth, hops) }):
 		x.unproved(s, a)
@@ -233,20 +233,29 @@ func (x *explainer) tuple(a atom, f *found, at place) *Step {
 
 // judge says what a step came to.
 func (x *explainer) judge(s *Step, b bounds) {
+	s.Outcome = x.outcome(b)
+	switch {
+	case s.Outcome == OutcomeSkipped:
+		s.Note = noteSpent
+	case s.Outcome == OutcomeConditional:
+		s.Missing = x.w.missing(b.low.open)
+	case s.Outcome != OutcomeFailed:
+	case b.isUndecided():
+		s.Err = x.w.causes[b.cycle-1].Error()
+	case b.low.level == conditional:
+		s.Err = x.w.causes[x.w.deep.cause].Error()
+	default:
+		s.Err = reasonOf(x.w.causes[b.low.cause])
+	}
+}
+
+// outcome returns what a value is told as.
+func (x *explainer) outcome(b bounds) Outcome {
 	switch {
 	case !b.isKnown():
-		s.Outcome, s.Note = OutcomeSkipped, noteSpent
-	case b.low.level != b.high.level:
-		s.Outcome, s.Err = OutcomeFailed, x.w.causes[b.cycle-1].Error()
-	case b.low.level == conditional && b.low.limit:
-		s.Outcome, s.Err = OutcomeFailed, x.w.causes[x.w.deep.cause].Error()
-	case b.low.level == conditional:
-		s.Outcome, s.Missing = OutcomeConditional, x.w.missing(b.low.open)
-	case b.low.level == failed:
-		s.Outcome, s.Err = OutcomeFailed, reasonOf(x.w.causes[b.low.cause])
-	case b.low.level == allowed:
-		s.Outcome = OutcomeAllowed
-	default:
-		s.Outcome = OutcomeDenied
+		return OutcomeSkipped
+	case b.isUndecided() || b.low.level == conditional && b.low.limit:
+		return OutcomeFailed
 	}
+	return [...]Outcome{denied: OutcomeDenied, conditional: OutcomeConditional, failed: OutcomeFailed, allowed: OutcomeAllowed}[b.low.level]
 }

@@ -15,7 +15,8 @@ import (
 type explainer struct {
 	w        *walk
 	subjects []tuple.Subject
-	values   map[atom]bounds
+	values   map[atom]int32  // indices of known
+	known    []bounds        // denied, allowed, and all that are neither
 	solved   map[atom]bounds // by the solver, for when the walk is given to it again
 	parts    map[part]bounds
 	rows     map[rowKey][]sight
@@ -69,9 +70,10 @@ func (b bounds) not() bounds {
 	return out
 }
 
-func (b bounds) isAllowed() bool { return b.low.level == allowed }
-func (b bounds) isDenied() bool  { return b.high.level == denied }
-func (b bounds) isKnown() bool   { return b.low.level != aborted && b.high.level != aborted }
+func (b bounds) isUndecided() bool { return b.low.level != b.high.level }
+func (b bounds) isAllowed() bool   { return b.low.level == allowed }
+func (b bounds) isDenied() bool    { return b.high.level == denied }
+func (b bounds) isKnown() bool     { return b.low.level != aborted && b.high.level != aborted }
 
 func (b bounds) agrees(c bounds) bool {
 	return b.low.level == c.low.level && b.high.level == c.high.level
@@ -80,7 +82,8 @@ func (b bounds) agrees(c bounds) bool {
 func newExplainer(ctx context.Context, g *Graph, v store.View, r *Resolved, subjects []tuple.Subject) *explainer {
 	w := walks.Get().(*walk)
 	w.begin(ctx, g, v, r)
-	return &explainer{w: w, subjects: subjects, values: map[atom]bounds{}, solved: map[atom]bounds{}, parts: map[part]bounds{},
+	return &explainer{w: w, subjects: subjects, values: map[atom]int32{},
+		known: []bounds{exactly(value{level: denied}), exactly(value{level: allowed})}, solved: map[atom]bounds{}, parts: map[part]bounds{},
 		rows: map[rowKey][]sight{}, tops: map[part]*top{}, proof: newProof(), under: map[atom]bool{}, shown: map[atom]bool{}}
 }
 
@@ -96,21 +99,19 @@ func (x *explainer) isPartial() bool { return x.isSpent || x.w.deep.level == fai
 // mayGoOn reports whether the walk may go on. It may not once the reads that
 // the limits allow are used up: then the rest is left out.
 func (x *explainer) mayGoOn() bool {
-	var limit *LimitError
-	switch {
-	case x.w.err == nil:
-	case errors.As(x.w.err, &limit):
-		x.isSpent = true
-	case x.err == nil:
-		x.err = x.w.err
+	if x.w.err != nil && !x.isSpent && x.err == nil {
+		var limit *LimitError
+		if x.isSpent = errors.As(x.w.err, &limit); !x.isSpent {
+			x.err = x.w.err
+		}
 	}
 	return x.err == nil && !x.isSpent
 }
 
 // decide returns what a is worth, asked depth steps from the question's object.
 func (x *explainer) decide(a atom, depth int) bounds {
-	if b, known := x.values[a]; known {
-		return b
+	if i, known := x.values[a]; known {
+		return x.known[i]
 	}
 	if !x.mayGoOn() {
 		return exactly(value{level: aborted})
@@ -127,8 +128,21 @@ func (x *explainer) decide(a atom, depth int) bounds {
 		x.mayGoOn()
 		return exactly(value{level: aborted})
 	}
-	x.values[a] = b
+	x.remember(a, b)
 	return b
+}
+
+// remember keeps the value of a. Wide rows make many of them, nearly all alike.
+func (x *explainer) remember(a atom, b bounds) {
+	switch {
+	case b.isDenied():
+		x.values[a] = 0
+	case b.isAllowed():
+		x.values[a] = 1
+	default:
+		x.values[a] = int32(len(x.known))
+		x.known = append(x.known, b)
+	}
 }
 
 // solve decides a by the solver, and with it all that it looks at.
@@ -208,7 +222,7 @@ func (x *explainer) combine(a atom, e Expr, depth int) bounds {
 
 // orUnknown returns b, or that nothing is known once the walk is given up.
 func (x *explainer) orUnknown(b bounds) bounds {
-	if x.err != nil || x.isSpent {
+	if !x.mayGoOn() {
 		return exactly(value{level: aborted})
 	}
 	return b
@@ -236,7 +250,7 @@ func (x *explainer) refer(a atom, e *Ref) atom {
 
 // confirm fails the explanation if the parts of a do not come to its value.
 func (x *explainer) confirm(a atom, sum bounds) {
-	if b := x.values[a]; x.err == nil && !x.isPartial() && !b.agrees(sum) {
+	if b := x.known[x.values[a]]; x.err == nil && !x.isPartial() && !b.agrees(sum) {
 		x.err = fmt.Errorf("%s is %v..%v, its parts are %v..%v", x.w.nameOf(a), b.low.level, b.high.level, sum.low.level, sum.high.level)
 	}
 }

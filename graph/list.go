@@ -58,6 +58,7 @@ type list struct {
 	r       Resolved
 	rows    *walk // reads tuples for the list itself; its reads are those of the whole list, its err ends it
 	states  stateTable
+	listed  nodeSet // and what need not be listed
 	steps   int
 	yield   func(Listed) bool
 	stopped bool // by yield
@@ -70,6 +71,7 @@ func (l *list) begin(ctx context.Context, g *Graph, v store.View, yield func(Lis
 	l.ctx, l.g, l.view, l.yield, l.prefix, l.skip = ctx, g, v, yield, prefix, skip
 	l.position, l.steps, l.stopped = 0, 0, false
 	l.states.reset()
+	l.listed.reset()
 	l.rows = walks.Get().(*walk)
 	l.rows.begin(ctx, g, v, &l.r)
 	l.rows.limits.Reads = l.r.limits.List
@@ -88,6 +90,7 @@ func (l *list) end(deciders ...*decider) (ListCost, error) {
 	}
 	l.ctx, l.g, l.view, l.yield, l.r, l.rows = nil, nil, store.View{}, nil, Resolved{}, nil
 	l.states.shrink()
+	l.listed.shrink()
 	return cost, err
 }
 

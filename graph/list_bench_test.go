@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/pemba-authz/pemba/store"
@@ -33,9 +34,23 @@ definition doc {
 // many is what the lists of the benchmarks are long.
 const many = 100_000
 
-// listWorld holds many objects of every kind for one user, and many users for
-// one object.
+// sharedList is made once, by the first that needs it.
+var sharedList struct {
+	sync.Once
+	world *world
+}
+
+// listWorld returns a world that must not be written to.
 func listWorld(t testing.TB) *world {
+	sharedList.Do(func() { sharedList.world = newListWorld(t) })
+	w := *sharedList.world
+	w.t = t
+	return &w
+}
+
+// newListWorld holds many objects of every kind for one user, and many users for
+// one object.
+func newListWorld(t testing.TB) *world {
 	var tuples []tuple.Tuple
 	add := func(objectType, id, relation, subject string) {
 		s, err := tuple.ParseSubject(subject)

@@ -19,7 +19,7 @@ type decider struct {
 }
 
 // mostRemembered bounds what a decider's walk remembers.
-const mostRemembered = 1 << 16
+const mostRemembered = 1 << 14
 
 // decide answers as Check does a question that begins at that depth. It has
 // the reads of a question; the list pays for them.

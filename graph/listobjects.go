@@ -32,6 +32,7 @@ func (g *Graph) ListObjects(ctx context.Context, v store.View, q *ObjectsQuestio
 	l.ways, l.given = nil, nil
 	l.certain.reset()
 	l.open.reset()
+	l.undecided.reset()
 	objectLists.Put(l)
 	if err != nil {
 		return cost, fmt.Errorf("list objects: %w", err)
@@ -66,13 +67,14 @@ var objectLists = sync.Pool{New: func() any { return new(objectList) }}
 // an open object is decided when it is listed. Certain ways come first.
 type objectList struct {
 	list
-	ways    *backward
-	given   map[givenRow][]*givenFact // contextual tuples by subject and shape
-	certain queue[int32]              // states to go on from
-	open    queue[int32]
-	inner   decider // of programs on the way
-	target  decider // of the objects listed
-	half    int     // depth that inner decisions may use
+	ways      *backward
+	given     map[givenRow][]*givenFact // contextual tuples by subject and shape
+	certain   queue[int32]              // states to go on from
+	open      queue[int32]
+	undecided queue[store.Node] // objects that are only listed, on an open way
+	inner     decider           // of programs on the way
+	target    decider           // of the objects listed
+	half      int               // depth that inner decisions may use
 }
 
 // Marks of states.
@@ -103,6 +105,10 @@ func (l *objectList) runObjects() {
 		if at, ok := l.certain.pop(); ok {
 			s := l.states.all[at]
 			l.follow(l.ways.onward[s.program], s.node, arrival{true, s.steps})
+		} else if n, ok := l.undecided.pop(); ok {
+			if l.listed.add(n) {
+				l.decideObject(n)
+			}
 		} else if at, ok := l.open.pop(); ok {
 			l.passOpen(at)
 		} else {
@@ -219,6 +225,10 @@ func (l *objectList) over(w *way, n store.Node, v value, from arrival) bool {
 // arrive notes that a way leads to its program on object n.
 func (l *objectList) arrive(w *way, n store.Node, from arrival) {
 	from.certain = from.certain && from.within(&l.r.limits)
+	if w.to == 0 && !l.ways.leadsOn(0) {
+		l.arriveLast(n, w.guarded, from.certain)
+		return
+	}
 	at := l.states.at(w.to, n)
 	s := &l.states.all[at]
 	switch {
@@ -240,6 +250,23 @@ func (l *objectList) arrive(w *way, n store.Node, from arrival) {
 	l.open.push(at)
 }
 
+// arriveLast notes that a way leads to an object that is only listed.
+func (l *objectList) arriveLast(n store.Node, isGuarded, isCertain bool) {
+	switch {
+	case !isGuarded && !isCertain:
+		if !l.listed.has(n) {
+			l.undecided.push(n)
+		}
+	case !l.listed.add(n):
+	case isGuarded:
+		l.decideObject(n)
+	default:
+		if id, asked := l.candidate(n); asked {
+			l.give(id, Allowed, nil, nil)
+		}
+	}
+}
+
 // allow lists a state where the subjects are allowed, if it is of the asked
 // program, and goes on from it: at once on the same object, so that the first
 // results come early, and level by level over tuples, so that each object is
@@ -259,16 +286,10 @@ func (l *objectList) allow(at int32) {
 	}
 }
 
-// enter decides a state that a guarded way has led to, unless it is only listed.
-// Where it is allowed within half of the depth limit, there is the other half
-// to go on with.
+// enter decides a state that a guarded way has led to. Where it is allowed
+// within half of the depth limit, there is the other half to go on with.
 func (l *objectList) enter(at int32) {
 	s := &l.states.all[at]
-	if s.program == 0 && !l.ways.leadsOn(0) {
-		s.mark = isClosed
-		l.decideObject(s.node)
-		return
-	}
 	a, err := l.decide(&l.inner, l.ways.programs[s.program], s.node, l.r.limits.Depth-l.half)
 	switch {
 	case err != nil || a.Decision == Conditional:

@@ -2,17 +2,13 @@ package graph
 
 import "github.com/pemba-authz/pemba/store"
 
-// state is a program on an object that a list has come to, or a subject that
-// it has found.
+// state is a program on an object that a list has come to.
 type state struct {
 	node    store.Node
-	program int32 // as the list numbers them; noProgram = the node as a subject
+	program int32 // as the list numbers them
 	steps
 	mark uint8 // what the list knows of it; 0 = nothing yet
 }
-
-// noProgram stands in place of a program for the subjects that a list has found.
-const noProgram = -1
 
 // steps measures the way to a state.
 type steps struct {
@@ -47,7 +43,7 @@ func (t *stateTable) reset() {
 
 // shrink drops what an unusually large list has grown.
 func (t *stateTable) shrink() {
-	const most = 1 << 18
+	const most = 1 << 19
 	if len(t.slots) > most {
 		*t = stateTable{}
 	}
@@ -82,31 +78,4 @@ func (t *stateTable) at(program int32, n store.Node) int32 {
 	*s = slot{t.stamp, int32(len(t.all))}
 	t.all = append(t.all, state{node: n, program: program})
 	return s.entry
-}
-
-// queue holds what is still to be done, first in, first out.
-type queue[T any] struct {
-	all  []T
-	next int
-}
-
-func (q *queue[T]) push(v T) { q.all = append(q.all, v) }
-
-func (q *queue[T]) pop() (v T, ok bool) {
-	if q.next == len(q.all) {
-		q.all, q.next = q.all[:0], 0
-		return v, false
-	}
-	v = q.all[q.next]
-	q.next++
-	return v, true
-}
-
-// reset empties q and drops what an unusually large list has grown.
-func (q *queue[T]) reset() {
-	const most = 1 << 16
-	if cap(q.all) > most {
-		q.all = nil
-	}
-	q.all, q.next = q.all[:0], 0
 }

@@ -99,7 +99,7 @@ const (
 
 // task is a part of a program on an object, or a subject, that waits.
 type task struct {
-	at      int32 // state; -1 = a part that waits once anyway
+	at      int32 // state; -1 = none
 	rewrite int32 // -1 = a subject
 	node    store.Node
 	steps
@@ -141,7 +141,7 @@ func (l *subjectList) work(c certainty) {
 			continue // done with more certainty
 		}
 		if t.rewrite < 0 {
-			l.decideNamed(t.node, c)
+			l.name(t.node, c)
 		} else {
 			l.part(t.rewrite, t.node, c, t.steps)
 		}
@@ -180,17 +180,24 @@ func (l *subjectList) call(program int32, n store.Node, c certainty, s steps) {
 // offer notes that subject n is named. It is listed or decided at once if its
 // time has come.
 func (l *subjectList) offer(n store.Node, c certainty) {
-	at, isNews := l.note(noProgram, n, c)
 	switch {
-	case !isNews || !l.mayGoOn():
-	case c == certainly:
-		if id, asked := l.candidate(n); asked {
-			l.give(id, Allowed, nil, nil)
-		}
-	case c == l.doing:
-		l.decideNamed(n, c)
+	case !l.mayGoOn() || l.listed.has(n):
+	case c != l.doing:
+		l.todo[c].push(task{at: -1, rewrite: -1, node: n})
 	default:
-		l.todo[c].push(task{at: at, rewrite: -1, node: n})
+		l.name(n, c)
+	}
+}
+
+// name lists or decides a subject.
+func (l *subjectList) name(n store.Node, c certainty) {
+	if !l.listed.add(n) {
+		return
+	}
+	if c != certainly {
+		l.decideNamed(n, c)
+	} else if id, asked := l.candidate(n); asked {
+		l.give(id, Allowed, nil, nil)
 	}
 }
 

@@ -119,7 +119,8 @@ func (f *wayFinder) ways(from source, shape int32) []way {
 func (b *backward) leadsOn(n int32) bool { return len(b.here[n]) > 0 || len(b.onward[n]) > 0 }
 
 // rewrite adds the ways into rewrite i of program number to. Whoever an
-// intersection grants, each of its sides grants: one side will do.
+// intersection grants, each of its sides grants: one side will do, unless a
+// side may be a circle that nothing leads to.
 func (f *wayFinder) rewrite(i, to int32, guarded bool) {
 	g, r := f.g, f.g.rewrites[i]
 	switch r.op {
@@ -142,7 +143,13 @@ func (f *wayFinder) rewrite(i, to int32, guarded bool) {
 			f.rewrite(k, to, guarded)
 		}
 	case opIntersection:
-		f.rewrite(g.cheapest(r.span), to, true)
+		kids := g.kids[r.from:r.to]
+		if !g.looping[i] {
+			kids = []int32{g.cheapest(r.span)}
+		}
+		for _, k := range kids {
+			f.rewrite(k, to, true)
+		}
 	case opExclusion:
 		f.rewrite(r.from, to, true)
 	case opArrow, opAll:

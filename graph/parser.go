@@ -28,9 +28,10 @@ const importRefused = "a schema is one text here, nothing is read from other fil
 var keywords = []string{"caveat", "definition", "nil", "permission", "relation", "with"}
 
 // Parse reads a schema in the SpiceDB schema language. It checks the form
-// only; Validate checks what the names mean. The error, if any, is a
-// SchemaErrors of one element. Parse never modifies or keeps more of source
-// than the strings in the result.
+// only; Validate checks what the names mean. Relations of partials are included
+// in the definitions that spread them, as far as they are there. The error, if
+// any, is a SchemaErrors of one element. Parse never modifies or keeps more of
+// source than the strings in the result.
 func Parse(source string) (*Schema, error) {
 	p := &parser{lex: newLexer(source), schema: &Schema{}, flags: map[string]bool{}}
 	if err := checkSource(source); err != nil {

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"encoding/json"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -45,6 +46,38 @@ func FuzzParseSchema(f *testing.F) {
 		warningsAgain, errAgain := Validate(again)
 		if (err == nil) != (errAgain == nil) || len(warnings) != len(warningsAgain) {
 			t.Fatalf("Validate differs after Print: %v, %v; %v, %v", err, errAgain, warnings, warningsAgain)
+		}
+	})
+}
+
+// Whatever the schemas: Diff returns, finds nothing where one was only printed
+// anew, and what changes nothing one way changes nothing back.
+func FuzzDiff(f *testing.F) {
+	for _, c := range sections(readFile(f, "testdata/diff/changes.txt"), "====") {
+		sides := sections(sections(c, "----")[0], "--->")
+		f.Add(sides[0], sides[1])
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		var sides [2]*Schema
+		for i, source := range []string{a, b} {
+			s, err := Parse(source)
+			if err == nil {
+				_, err = Validate(s)
+			}
+			if err != nil {
+				return
+			}
+			sides[i] = s
+		}
+		if again, err := Parse(Print(sides[0])); err == nil && len(Diff(sides[0], again)) > 0 {
+			t.Fatalf("printing changes %v", Diff(sides[0], again))
+		}
+		there, back := Diff(sides[0], sides[1]), Diff(sides[1], sides[0])
+		if (len(there) == 0) != (len(back) == 0) {
+			t.Fatalf("there: %v; back: %v", there, back)
+		}
+		if err := WriteChanges(io.Discard, there); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -241,3 +241,36 @@ func (x *explained) askWith(tuples []tuple.Tuple) answer {
 	}
 	return ask(x.t, compile(x.t, x.schema, s), s, 1, q)
 }
+
+// TestExplain_LimitsChangeNoOutcome explains within tight limits: the answer is
+// Check's, and a limit that Check does not meet fails no explanation.
+func TestExplain_LimitsChangeNoOutcome(t *testing.T) {
+	failed, cut := 0, 0
+	worlds(t, 300, func(seed uint64) {
+		k := random.Everything
+		k.Knots = seed%2 == 0
+		w := newWorld(t, seed, k)
+		for _, a := range w.history(3) {
+			a.question.Limits.Depth = 1 + w.rand.IntN(4)
+			if w.rand.IntN(3) == 0 {
+				a.question.Limits.Reads = 1 + w.rand.IntN(300)
+			}
+			a.answer = ask(t, w.graph, w.store, a.rev, a.question)
+			if strings.Contains(a.answer.Err, "the reads limit") {
+				continue // that error has no reasons to show
+			}
+			x := w.explain(a)
+			if strings.Contains(a.answer.Err, "limit of") {
+				failed++
+			}
+			x.each(func(s *graph.Step) {
+				if strings.HasPrefix(s.Note, "left out: the reads") {
+					cut++
+				}
+			})
+		}
+	})
+	if failed < 50 || cut < 50 {
+		t.Errorf("only %d questions met a limit, %d steps are left out", failed, cut)
+	}
+}
