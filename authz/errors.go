@@ -136,6 +136,9 @@ func limitError(e *graph.LimitError) *Error {
 	out := &Error{Code: FailedPrecondition, Reason: strings.ToUpper(e.Limit) + "_LIMIT", Message: e.Error(),
 		Fix: "the tuples lead too far; look for a chain or a very wide relation behind this object", Err: e,
 		Metadata: map[string]string{"limit": fmt.Sprint(e.Max)}}
+	if e.Limit == "nodes" {
+		out.Fix = "expand less deep, or allow more nodes"
+	}
 	if e.Limit == "contextual" {
 		out.Code, out.Reason, out.Field = Invalid, "TOO_MANY", "contextual_tuples"
 		out.Fix = fmt.Sprintf("send at most %d", e.Max)

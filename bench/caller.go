@@ -81,7 +81,7 @@ func (l *Load) request(op Op, conn *grpc.ClientConn, source *Source, random *ran
 	}
 	switch op {
 	case Batch, BatchEcho:
-		return newBatchRequest(l, op, conn, source, batch, random)
+		return newBatchRequest(l, op, conn, source, batch)
 	case ListObjects, ListSubjects:
 		return newListRequest(l, op, conn, source, random)
 	case Write:

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"google.golang.org/grpc"
@@ -52,14 +51,13 @@ func (r *checkRequest) String() string { return r.question.String() }
 type batchRequest struct {
 	call      func(context.Context, *pb.BatchCheckRequest, ...grpc.CallOption) (*pb.BatchCheckResponse, error)
 	source    *Source
-	random    *rand.Rand
 	tenant    string
 	questions []Question
 	message   *pb.BatchCheckRequest
 }
 
-func newBatchRequest(l *Load, op Op, conn *grpc.ClientConn, source *Source, size int, random *rand.Rand) *batchRequest {
-	r := &batchRequest{source: source, random: random, tenant: l.Tenant, questions: make([]Question, size)}
+func newBatchRequest(l *Load, op Op, conn *grpc.ClientConn, source *Source, size int) *batchRequest {
+	r := &batchRequest{source: source, tenant: l.Tenant, questions: make([]Question, size)}
 	r.call = pb.NewPermissionServiceClient(conn).BatchCheck
 	if op == BatchEcho {
 		r.call = pb.NewBenchServiceClient(conn).BatchEcho
@@ -88,11 +86,11 @@ func (r *batchRequest) do(ctx context.Context, due time.Time, t *tally) error {
 		return err
 	}
 	t.answered(due, len(r.questions))
-	return t.batch(r.questions, answer, r.random)
+	return t.batch(r.questions, answer)
 }
 
 // batch enters the answer to a batch and keeps one of its decisions.
-func (t *tally) batch(questions []Question, answer *pb.BatchCheckResponse, random *rand.Rand) error {
+func (t *tally) batch(questions []Question, answer *pb.BatchCheckResponse) error {
 	results := answer.GetResults()
 	if len(results) != len(questions) {
 		return fmt.Errorf("%d results for a batch of %d", len(results), len(questions))
@@ -103,7 +101,7 @@ func (t *tally) batch(questions []Question, answer *pb.BatchCheckResponse, rando
 		}
 		t.decision(result.GetDecision())
 	}
-	i := random.IntN(len(questions))
+	i := t.sample.random.IntN(len(questions))
 	t.sample.keep(Answered{questions[i], t.op, results[i].GetDecision()})
 	return nil
 }

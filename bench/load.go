@@ -101,11 +101,11 @@ type runner interface {
 func cleanUp(ctx context.Context, callers []runner) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
+	var wg sync.WaitGroup
 	for _, c := range callers {
-		if c.cleanUp(ctx) != nil {
-			return
-		}
+		wg.Go(func() { _ = c.cleanUp(ctx) }) // a run that went well stays one
 	}
+	wg.Wait()
 }
 
 // caller returns the i-th caller. Callers are made before the clock starts and

@@ -45,6 +45,25 @@ func TestMeasure_EveryOperationIsVerified(t *testing.T) {
 	}
 }
 
+func TestMeasure_AMixedLoadIsBrokenDown(t *testing.T) {
+	p := population(t, MinTuples, 1)
+	load := Load{Conns: serve(t, p, 0, 1), Mix: Mix{{Check, 80}, {ListSubjects, 0}, {Write, 20}}, Callers: 2, Requests: 500, Questions: p.Questions(1, 0)}
+	series, err := Measure(t.Context(), load, []Op{Mixed}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int64
+	for i, part := range series[0].Parts {
+		got = append(got, part.Rounds[0].Requests)
+		if part.Op != load.Mix[i].Op {
+			t.Errorf("part %d is %s", i, part.Op)
+		}
+	}
+	if len(got) != 3 || got[0]+got[2] != 500 || got[1] != 0 || got[2] < 50 || got[2] > 150 {
+		t.Errorf("requests of the parts: %v", got)
+	}
+}
+
 func TestMeasure_WrongAnswersFailLoudly(t *testing.T) {
 	s := &odd{check: func(*pb.CheckRequest) (*pb.CheckResponse, error) {
 		return &pb.CheckResponse{Decision: pb.Decision_DECISION_ALLOWED}, nil

@@ -14,7 +14,7 @@ import (
 // or not a caller is free then, so that a server that stands still is charged for
 // every request that would have come meanwhile.
 type pace struct {
-	load  *Load
+	load  Load // a copy: what begin started may outlive the run for a moment
 	start time.Time
 	end   chan struct{} // closed when the duration is over
 	left  atomic.Int64  // closed loop with a bound: requests not yet begun
@@ -29,7 +29,7 @@ const dueAhead = 1 << 12
 
 // begin starts the clock. The end of ctx ends what it started.
 func (l *Load) begin(ctx context.Context) *pace {
-	p := &pace{load: l, start: time.Now(), end: make(chan struct{})}
+	p := &pace{load: *l, start: time.Now(), end: make(chan struct{})}
 	p.left.Store(l.Requests)
 	if l.Duration > 0 {
 		timer := time.AfterFunc(l.Duration, func() { close(p.end) })

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -20,7 +19,6 @@ type streamCaller struct {
 	load   *Load
 	open   func(context.Context, ...grpc.CallOption) (checkStream, error)
 	source *Source
-	random *rand.Rand // of the receiver
 	tally  *tally
 	free   chan int // slots without a request in flight; a slot belongs to who took it
 	mu     sync.Mutex
@@ -42,7 +40,6 @@ func newStreamCaller(l *Load, conn *grpc.ClientConn, source *Source, t *tally) *
 	if l.Op == StreamEcho {
 		c.open = pb.NewBenchServiceClient(conn).StreamEcho
 	}
-	c.random = rand.New(rand.NewPCG(source.seed, source.sources.Load()))
 	c.slots = make([]slot, l.inFlight())
 	c.free = make(chan int, len(c.slots))
 	for i := range c.slots {
@@ -166,7 +163,7 @@ func (c *streamCaller) count(answer *pb.StreamCheckResponse, due time.Time) erro
 	}
 	c.tally.answered(due, len(questions))
 	if batch := answer.GetBatch(); batch != nil {
-		return c.tally.batch(questions, batch, c.random)
+		return c.tally.batch(questions, batch)
 	}
 	c.tally.decision(answer.GetCheck().GetDecision())
 	c.tally.sample.keep(Answered{questions[0], c.tally.op, answer.GetCheck().GetDecision()})

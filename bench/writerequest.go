@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -74,10 +75,17 @@ func (r *writeRequest) do(ctx context.Context, due time.Time, t *tally) error {
 	return nil
 }
 
+// cleanUpBatch is how many tuples are deleted atomically at the end.
+const cleanUpBatch = 1000
+
 // cleanUp deletes what is left.
 func (r *writeRequest) cleanUp(ctx context.Context) error {
+	var left []*pb.Update
 	for n := max(0, r.deleted-1); n < r.touched; n++ {
-		if _, err := r.client.Write(ctx, r.write(pb.Update_OPERATION_DELETE, n)); err != nil {
+		left = append(left, r.write(pb.Update_OPERATION_DELETE, n).Updates...)
+	}
+	for part := range slices.Chunk(left, cleanUpBatch) {
+		if _, err := r.client.Write(ctx, &pb.WriteRequest{Tenant: r.tenant, Updates: part}); err != nil {
 			return err
 		}
 	}

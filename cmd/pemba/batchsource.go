@@ -15,9 +15,6 @@ import (
 	"github.com/pemba-authz/pemba/tuple"
 )
 
-// importBatchTuples is how many tuples an import writes at a time by default.
-const importBatchTuples = 2000
-
 // importBatch is tuples that are written together.
 type importBatch struct {
 	sequence uint64 // tuples of the input up to the end of this batch

@@ -64,9 +64,9 @@ func exactly(token string) *pb.Consistency {
 	return &pb.Consistency{Level: &pb.Consistency_Exactly{Exactly: token}}
 }
 
-// goOn adds to an error of an answer that has come in part how to get the rest.
-func goOn(err error, cursor string) error {
-	if cursor == "" {
+// goOn adds to an error how to get the rest of an answer that has come in part.
+func goOn(err error, begun bool, cursor string) error {
+	if !begun || cursor == "" {
 		return err
 	}
 	return &hinted{error: err, hint: "go on with: --cursor " + cursor}

@@ -62,7 +62,7 @@ func (e *remoteError) withDetails(text string) string {
 		text = strings.TrimSuffix(text, ": "+fix)
 	}
 	text, field = e.atInput(text, field)
-	if value != "" && !quotes(text, value) {
+	if value != "" && !quotes(text, value) && reasonOf(e.status) != "SCHEMA_ORPHANS_TUPLES" { // whose message tells more
 		text += ": " + strconv.QuoteToGraphic(value)
 	}
 	if field != "" && !strings.Contains(text, field) {

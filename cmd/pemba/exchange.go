@@ -14,6 +14,7 @@ var errEndedEarly = errors.New("the server ended the import before everything wa
 // before a mistake in the input is, or when the stream ends.
 func (t *transfer) exchange(stream importStream, w *silence) error {
 	in := receive(stream)
+	w.begin(t.servers.timeout)
 	for _, b := range t.window {
 		sendBatch(stream, b)
 	}
@@ -23,7 +24,7 @@ func (t *transfer) exchange(stream importStream, w *silence) error {
 		case t.source.wrong() != nil && len(t.window) == 0:
 			return t.source.wrong()
 		case t.source.ended && t.source.wrong() == nil && !closed:
-			closed = true
+			closed, t.closed = true, true
 			_ = stream.CloseSend() // what is wrong with the stream, it says to the receiver
 		}
 		if len(t.window) > 0 || closed {
@@ -35,6 +36,7 @@ func (t *transfer) exchange(stream importStream, w *silence) error {
 		case b, ok := <-t.wanted():
 			if t.source.ended = !ok; ok {
 				t.window = append(t.window, b)
+				w.begin(t.servers.timeout)
 				sendBatch(stream, b)
 			}
 		case reply, ok := <-in.replies:

@@ -73,13 +73,3 @@ func TestLogLevel_NamesTheAllowedValues(t *testing.T) {
 		}
 	}
 }
-
-func TestCollectorPercent_ShrinksAsTheHeapGrows(t *testing.T) {
-	for live, want := range map[uint64]int{
-		0: greatestRatio, 1 << 20: greatestRatio, 64 << 20: 800, 256 << 20: 200, 512 << 20: 100, 64 << 30: 100,
-	} {
-		if got := collectorPercent(live); got != want {
-			t.Errorf("%d live bytes: %d %%, not %d %%", live, got, want)
-		}
-	}
-}

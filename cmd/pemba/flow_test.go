@@ -238,6 +238,15 @@ func TestRead_PagesByLimitAndCursor(t *testing.T) {
 	}
 }
 
+func TestRead_IsCompleteWhenItBreaksAtTheLimit(t *testing.T) {
+	page := &pb.ReadResponse{Tuples: tuples("doc:1#viewer@user:ann", "doc:2#viewer@user:ann"), Token: "t", Cursor: "c2"}
+	s, addr := serveStreamer(t, act{messages: []proto.Message{page}, end: errGone}, act{messages: []proto.Message{page}})
+	code, out, said := pemba("", "tuple", "read", "doc", "--limit", "2", "--addr", addr)
+	if code != exitOK || strings.Count(out, "\n") != 2 || said != "more: --cursor c2\n" || len(s.asked) != 1 {
+		t.Errorf("status %d, %d asked, %s%s", code, len(s.asked), out, said)
+	}
+}
+
 func exported(cursor string, texts ...string) *pb.ExportResponse {
 	return &pb.ExportResponse{Schema: "definition user {}", Tuples: tuples(texts...), Token: "t", Cursor: cursor}
 }

@@ -105,7 +105,7 @@ func (l *list) print(r listed) error {
 // end says what the command says behind the last result. err ended the flow.
 func (l *list) end(err error) error {
 	if err != nil {
-		return goOn(err, l.cursor)
+		return goOn(err, l.last != nil, l.cursor)
 	}
 	if l.app.json {
 		if err := printJSON(l.app.out, l.summary()); err != nil {

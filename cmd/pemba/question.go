@@ -27,7 +27,7 @@ func (f *factFlags) tuples() ([]*pb.Tuple, error) {
 	for _, text := range f.contextual {
 		t, err := tuple.ParseTuple(text)
 		if err != nil {
-			return nil, fmt.Errorf("--contextual %q: %w", text, err)
+			return nil, fmt.Errorf("--contextual: %w", err)
 		}
 		messages = append(messages, tupleMessage(t))
 	}

@@ -95,7 +95,7 @@ func (r *read) run(ctx context.Context, s *servers) error {
 		request: r.request, take: r.take,
 	}
 	if err := f.run(ctx, s.retry()); err != nil {
-		return goOn(err, r.cursor)
+		return goOn(err, r.token != "", r.cursor)
 	}
 	if r.cursor != "" {
 		fmt.Fprintf(r.app.err, "more: --cursor %s\n", r.cursor)

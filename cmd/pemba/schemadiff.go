@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -101,7 +102,7 @@ func (a *app) diffFiles(name, oldName string) error {
 		}
 		parsed, _, mistakes := checkSchema(file, source, first)
 		if len(mistakes) > 0 {
-			return fmt.Errorf("%s", mistakes[0])
+			return errors.New(mistakes[0])
 		}
 		schemas[i] = parsed
 	}
@@ -126,7 +127,7 @@ var changeKinds = map[graph.ChangeKind]pb.SchemaChange_Kind{
 func changeMessage(c graph.Change) *pb.SchemaChange {
 	m := &pb.SchemaChange{Kind: changeKinds[c.Kind], Type: c.Type, Name: c.Name, Before: c.Before, After: c.After, Text: c.Text}
 	for _, e := range c.Effects {
-		m.Effects = append(m.Effects, fmt.Sprintf("%s#%s is %s", e.Type, e.Name, e.Kind))
+		m.Effects = append(m.Effects, e.String())
 	}
 	return m
 }

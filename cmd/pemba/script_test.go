@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,6 +30,9 @@ func TestMain(m *testing.M) {
 //	save NAME             set a variable to what the last command printed
 //	interrupt LINE PROGRAM ARGS... run a program with LINE on its standard input, which stays
 //	                      open, send SIGINT when it prints something, and want status 130
+//	next PROGRAM ARGS...  run a program with the flag that the file more tells: "more: --cursor C"
+//	until PATTERN PROGRAM ARGS...  run a program until it prints a line that matches, send SIGINT,
+//	                      and want status 130; the files out and err then hold what it printed
 func TestScripts(t *testing.T) {
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
@@ -44,6 +49,8 @@ func TestScripts(t *testing.T) {
 			"exits":     exits,
 			"save":      save,
 			"interrupt": interrupt,
+			"until":     until,
+			"next":      next,
 		},
 		UpdateScripts: os.Getenv("PEMBA_UPDATE_SCRIPTS") != "",
 	})
@@ -116,4 +123,39 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 || len(rest) > 0 {
 		ts.Fatalf("%v, not status 130; it said %q", err, rest)
 	}
+}
+
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Env = append(os.Environ(), "PEMBA_ADDR="+ts.Getenv("PEMBA_ADDR"))
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	output, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	defer cmd.Process.Kill()
+	var printed strings.Builder
+	for lines := bufio.NewScanner(output); lines.Scan(); {
+		printed.WriteString(lines.Text() + "\n")
+		if pattern.MatchString(lines.Text()) {
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+		}
+	}
+	err = cmd.Wait()
+	ts.Logf("[out]\n%s[err]\n%s", &printed, &said)
+	if cmd.ProcessState.ExitCode() != 130 {
+		ts.Fatalf("%v, not status 130", err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("out"), []byte(printed.String()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("err"), said.Bytes(), 0o600))
+}
+
+func next(ts *testscript.TestScript, _ bool, args []string) {
+	flag, ok := strings.CutPrefix(strings.TrimSpace(ts.ReadFile("more")), "more: ")
+	if !ok {
+		ts.Fatalf("there is no more")
+	}
+	ts.Check(ts.Exec(args[0], append(args[1:], strings.Fields(flag)...)...))
 }

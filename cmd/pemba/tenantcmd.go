@@ -48,6 +48,12 @@ func (a *app) tenantListCommand() *cobra.Command {
 	}, a.listTenants)
 }
 
+// tenantJSON is a tenant as commands print it with --json.
+type tenantJSON struct {
+	Name        string `json:"name"`
+	Incarnation uint64 `json:"incarnation"`
+}
+
 func (a *app) listTenants(ctx context.Context, s *servers, _ []string) error {
 	const page = 1000
 	request := &pb.ListTenantsRequest{PageSize: page}
@@ -58,7 +64,7 @@ func (a *app) listTenants(ctx context.Context, s *servers, _ []string) error {
 		}
 		for _, t := range reply.GetTenants() {
 			if a.json {
-				err = printJSON(a.out, map[string]any{"name": t.GetName(), "incarnation": t.GetIncarnation()})
+				err = printJSON(a.out, tenantJSON{t.GetName(), t.GetIncarnation()})
 			} else {
 				_, err = fmt.Fprintln(a.out, t.GetName())
 			}

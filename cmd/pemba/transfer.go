@@ -30,6 +30,7 @@ type transfer struct {
 	acked    bool           // a batch of this run is durable
 	durable  uint64
 	token    string // of the first view with everything durable
+	closed   bool   // a server was told that everything had been sent
 	complete bool
 }
 
@@ -80,7 +81,7 @@ func (t *transfer) attempt(ctx context.Context, r *retry) error {
 	}
 	w.end()
 	r.sent = true
-	if err := t.begin(first.GetDurableSequence()); err != nil {
+	if err := t.begin(w.ctx, conn, first.GetDurableSequence()); err != nil {
 		return err
 	}
 	return t.exchange(stream, w)
@@ -99,24 +100,32 @@ func (t *transfer) start(stream importStream) (*pb.ImportResponse, error) {
 }
 
 // begin goes on behind what a server says is durable.
-func (t *transfer) begin(durable uint64) error {
+func (t *transfer) begin(ctx context.Context, conn grpc.ClientConnInterface, durable uint64) error {
 	if t.source == nil {
 		t.durable = durable
 		t.progress.begin(int64(durable))
 		t.source = readBatches(t.input, t.name, t.options.batch, durable)
 		return nil
 	}
-	// A server forgets an import whose end is durable; so 0 is where one stands
-	// that has not begun, and one whose last answers were lost. Sending the rest
-	// again suits both.
-	if durable == 0 {
+	switch {
+	case durable == t.durable || t.unanswered(durable):
+		t.settle(durable)
 		return nil
+	case durable == 0 && t.closed:
+		return t.sameTenant(ctx, conn)
+	case durable == 0:
+		return fmt.Errorf("the cluster has forgotten import %q: was the tenant deleted? begin anew", t.options.id)
 	}
-	if durable < t.durable || durable > t.durable && !t.unanswered(durable) {
-		return fmt.Errorf("import %q is at tuple %d, which this run did not send: another run of the same id is under way", t.options.id, durable)
-	}
-	t.settle(durable)
-	return nil
+	return fmt.Errorf("import %q is at tuple %d, which this run did not send: another run of the same id is under way", t.options.id, durable)
+}
+
+// sameTenant returns nil if the tenant is the one that the import began in. The
+// import is then forgotten because its end is durable, and sending the rest again
+// changes nothing.
+func (t *transfer) sameTenant(ctx context.Context, conn grpc.ClientConnInterface) error {
+	at := &pb.Consistency{Level: &pb.Consistency_AtLeast{AtLeast: t.token}}
+	_, err := pb.NewSchemaServiceClient(conn).ReadSchema(ctx, &pb.ReadSchemaRequest{Tenant: t.app.tenant, Consistency: at})
+	return t.servers.remote(err)
 }
 
 func (t *transfer) unanswered(sequence uint64) bool {

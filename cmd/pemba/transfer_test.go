@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -23,6 +24,7 @@ import (
 // importer is a server that keeps what is imported, and breaks when a test says.
 type importer struct {
 	pb.UnimplementedTupleServiceServer
+	pb.UnimplementedSchemaServiceServer
 	mu       sync.Mutex
 	stored   map[string]string // key -> tuple
 	progress map[string]uint64 // of imports that have not ended
@@ -30,9 +32,12 @@ type importer struct {
 	breakAt int  // the stream that brings this batch breaks, 0 = none
 	written bool // that batch is written before it does
 	dead    bool // from then on no stream comes about
-	losing  int  // ends of imports that are not told
-	starts  []*pb.ImportStart
-	batches []*pb.ImportBatch // all that came
+	forgets bool // what is durable is forgotten then
+
+	recreated bool // the tenant is another one
+	losing    int  // ends of imports that are not told
+	starts    []*pb.ImportStart
+	batches   []*pb.ImportBatch // all that came
 }
 
 func newImporter() *importer {
@@ -76,6 +81,13 @@ func (s *importer) Import(stream grpc.BidiStreamingServer[pb.ImportRequest, pb.I
 	return stream.Send(&pb.ImportResponse{DurableSequence: durable, Token: fmt.Sprint("t", durable), Complete: true})
 }
 
+func (s *importer) ReadSchema(context.Context, *pb.ReadSchemaRequest) (*pb.ReadSchemaResponse, error) {
+	if s.recreated {
+		return nil, status.Error(codes.InvalidArgument, "the token is of another tenant")
+	}
+	return &pb.ReadSchemaResponse{}, nil
+}
+
 func (s *importer) begin(start *pb.ImportStart) (id string, durable uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,11 +109,14 @@ func (s *importer) take(id string, durable uint64, b *pb.ImportBatch) error {
 	broken := len(s.batches) == s.breakAt
 	if broken {
 		s.breakAt = -1
+		if s.forgets {
+			defer clear(s.progress)
+		}
 		if !s.written {
 			return errGone
 		}
 	}
-	if b.GetSequence() != durable+uint64(len(b.GetTuples())) {
+	if durable > 0 && b.GetSequence() != durable+uint64(len(b.GetTuples())) {
 		return status.Errorf(codes.InvalidArgument, "batch of %d up to %d behind %d", len(b.GetTuples()), b.GetSequence(), durable)
 	}
 	keys := map[string]bool{}
@@ -125,6 +140,7 @@ func serveImporter(t *testing.T, s *importer) (addr string) {
 	l := listen(t)
 	server := grpc.NewServer()
 	pb.RegisterTupleServiceServer(server, s)
+	pb.RegisterSchemaServiceServer(server, s)
 	go server.Serve(l)
 	t.Cleanup(server.Stop)
 	return l.Addr().String()
@@ -212,6 +228,22 @@ func TestImport_IsDoneWhenOnlyItsEndIsNotTold(t *testing.T) {
 	}
 }
 
+// The last batches are written and the end of the import, too, but no answer says so.
+func TestImport_AsksForItsTenantWhenItsEndIsForgotten(t *testing.T) {
+	name, want := importTestFile(t, 7)
+	for _, recreated := range []bool{false, true} {
+		s := newImporter()
+		s.breakAt, s.written, s.forgets, s.recreated = 4, true, true, recreated
+		status, out, said := pemba("", "tuple", "import", name, "--batch", "2", "--addr", serveImporter(t, s))
+		if recreated && (status != exitError || !strings.Contains(said, "another tenant")) || !recreated && (status != exitOK || out != "t7\n") {
+			t.Errorf("recreated %v: status %d, %s%s", recreated, status, out, said)
+		}
+		if diff := cmp.Diff(want, s.stored); !recreated && diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 func TestImport_BeginsAnewWithoutResumeEvenWhenTheStartBreaks(t *testing.T) {
 	name, want := importTestFile(t, 6)
 	s := newImporter()
@@ -228,6 +260,16 @@ func TestImport_BeginsAnewWithoutResumeEvenWhenTheStartBreaks(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, s.stored); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestImport_DoesNotGoOnInATenantThatHasForgottenIt(t *testing.T) {
+	name, _ := importTestFile(t, 9*maxUnanswered)
+	s := newImporter()
+	s.breakAt, s.forgets = 3, true
+	status, out, said := pemba("", "tuple", "import", name, "--batch", "2", "--addr", serveImporter(t, s))
+	if status != exitError || out != "" || !strings.Contains(said, "after 4 tuples that were written: the cluster has forgotten import") {
+		t.Errorf("status %d, %s%s", status, out, said)
 	}
 }
 

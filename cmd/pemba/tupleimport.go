@@ -48,7 +48,7 @@ durable.`,
 	})
 	cmd.Flags().StringVar(&o.id, "id", "", "name of the import, to resume it by (default: from the file; none for standard input)")
 	cmd.Flags().BoolVar(&o.resume, "resume", false, "go on behind the last durable batch of the import of that id")
-	cmd.Flags().IntVar(&o.batch, "batch", importBatchTuples, "tuples in one atomic write, 1 to 10,000")
+	cmd.Flags().IntVar(&o.batch, "batch", defaultBatch, "tuples in one atomic write, 1 to 10,000")
 	return cmd
 }
 
