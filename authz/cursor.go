@@ -56,7 +56,7 @@ func cursorMAC(secret, raw []byte) []byte {
 
 // parseCursor reads what text wrote with the same secret, and nothing else.
 func parseCursor(text string, secret []byte) (c cursor, ok bool) {
-	if len(text) > MaxCursorLen || len(text) < len(cursorPrefix) || text[:len(cursorPrefix)] != cursorPrefix {
+	if len(secret) == 0 || len(text) > MaxCursorLen || len(text) < len(cursorPrefix) || text[:len(cursorPrefix)] != cursorPrefix {
 		return c, false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text[len(cursorPrefix):])

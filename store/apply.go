@@ -186,11 +186,12 @@ func (a *applier) change(g *generation, c *Command) Outcome {
 // live reports whether a tuple with t's key is there and not expired.
 func (a *applier) live(g *generation, t tuple.Tuple) bool {
 	f := g.fact(g.newestOf(t))
-	return f != nil && f.deleted.Load() == 0 && !a.expired(f)
+	return f != nil && f.deleted.Load() == 0 && !a.expired(g, f)
 }
 
-func (a *applier) expired(f *fact) bool {
-	return f.expires != 0 && f.expires <= a.state.time
+func (a *applier) expired(g *generation, f *fact) bool {
+	at := g.expires(f)
+	return at != 0 && at <= a.state.time
 }
 
 func (a *applier) update(g *generation, u Update) {
@@ -204,7 +205,7 @@ func (a *applier) update(g *generation, u Update) {
 	v := g.version(u.Tuple, a.rev)
 	ref := g.newest(v.object, v.shape, v.subject)
 	if f := g.fact(ref); f != nil && f.deleted.Load() == 0 {
-		if f.caveat == v.caveat && f.expires == v.expires {
+		if x := g.extra(f); x.caveat == v.caveat && x.expires == v.expires {
 			return
 		}
 		g.delete(ref, a.rev)

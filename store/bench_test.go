@@ -105,6 +105,27 @@ func BenchmarkApply_OneTuple(b *testing.B) {
 	}
 }
 
+// BenchmarkApply_Import applies commands of 1,000 new tuples each.
+func BenchmarkApply_Import(b *testing.B) {
+	const batch, n = 1000, 300
+	var entries [n][]byte
+	for i := range entries {
+		c := Command{Kind: KindWrite, Tenant: "default"}
+		for j := range batch {
+			c.Updates = append(c.Updates, Update{OpTouch, nth(i*batch + j)})
+		}
+		entries[i] = (&Entry{Commands: []Command{c}}).Append(nil)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s := ready(b)
+		for i, e := range entries {
+			s.Apply(uint64(i)+2, e)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch/n, "ns/tuple")
+}
+
 // BenchmarkMemory reports the heap that a tuple takes, names and indexes
 // included.
 func BenchmarkMemory(b *testing.B) {
@@ -158,5 +179,46 @@ func BenchmarkSnapshot(b *testing.B) {
 			g.rebuild(1)
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/tuple")
+	})
+}
+
+// BenchmarkView_Random looks up names and tuples all over a million tuples, so
+// that most of what it reads is in no cache of the processor.
+func BenchmarkView_Random(b *testing.B) {
+	const n = 1_000_000
+	s := filled(b, n)
+	v := must[View](b)(s.View("default", 0))
+	y := s.Symbols()
+	shape := y.LookupShape(Shape{y.Lookup("doc"), y.Lookup("viewer"), y.Lookup("user"), 0})
+	doc, user := y.Lookup("doc"), y.Lookup("user")
+	var tuples [1 << 17]tuple.Tuple
+	var objects, subjects [len(tuples)]Node
+	for i := range tuples {
+		tuples[i] = nth(i*7919%(n/20)*20 + 3)
+		objects[i], subjects[i] = v.Node(doc, tuples[i].Object.ID), v.Node(user, tuples[i].Subject.ID)
+	}
+	b.Run("find", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			if _, ok := v.Find(objects[i%len(tuples)], shape, subjects[i%len(tuples)]); !ok {
+				b.Fatal(i)
+			}
+		}
+	})
+	b.Run("miss", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			v.Find(objects[i%len(tuples)], shape, subjects[(i+1)%len(tuples)])
+		}
+	})
+	b.Run("node", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			v.Node(doc, tuples[i%len(tuples)].Object.ID)
+		}
+	})
+	b.Run("forward", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			for it := v.Forward(objects[i%len(tuples)], shape); it.Next(); {
+				_ = it.Fact()
+			}
+		}
 	})
 }

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"github.com/pemba-authz/pemba/tuple"
 )
@@ -45,8 +47,9 @@ func JoinEntry(commands [][]byte) []byte {
 }
 
 // DecodeEntry reads what Append wrote. The result shares nothing with data.
+// Tuples share memory with each other: one that is kept keeps them all.
 func DecodeEntry(data []byte) (Entry, error) {
-	r := reader{data: data}
+	r := reader{data: bytes.Clone(data)}
 	if v := r.byte(); r.err == nil && v != entryVersion {
 		return Entry{}, fmt.Errorf("decode entry: version %d, this program reads %d", v, entryVersion)
 	}
@@ -226,6 +229,14 @@ func (r *reader) clone() []byte { return append([]byte(nil), r.bytes()...) }
 
 func (r *reader) string() string { return string(r.bytes()) }
 
+// shared returns a length-prefixed part as a string that shares memory with the
+// data, which nobody must change any more: of many thousands of strings that
+// are soon forgotten, none is worth a copy.
+func (r *reader) shared() string {
+	b := r.bytes()
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
 // count reads the length of a list whose elements take at least size bytes.
 func (r *reader) count(most, size int) int {
 	n := r.uvarint()
@@ -319,7 +330,7 @@ func (r *reader) tuple() tuple.Tuple {
 	var t tuple.Tuple
 	for _, s := range []*string{&t.Object.Type, &t.Object.ID, &t.Relation, &t.Subject.Type, &t.Subject.ID,
 		&t.Subject.Relation, &t.Caveat, &t.Context} {
-		*s = r.string()
+		*s = r.shared()
 	}
 	t.Expires = r.varint()
 	return t

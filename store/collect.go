@@ -64,13 +64,13 @@ func (g *generation) rebuild(horizon uint64) *generation {
 }
 
 func (g *generation) copyFact(from *generation, f *fact) {
-	subject, object, c := from.nodes.at(uint32(f.subject)), from.nodes.at(uint32(f.object)), from.caveat(f.caveat)
+	x := from.extra(f)
 	g.load(version{
-		object:  g.internNode(object.typ, object.id),
-		subject: g.internNode(subject.typ, subject.id),
+		object:  g.internNode(from.nodeName(f.object)),
+		subject: g.internNode(from.nodeName(f.subject)),
 		shape:   f.shape,
-		caveat:  g.internCaveat(c.name, c.context),
-		expires: f.expires,
+		caveat:  g.internCaveat(from.caveat(x.caveat)),
+		expires: x.expires,
 		created: f.created,
 	}, f.deleted.Load())
 }
@@ -86,8 +86,16 @@ func (g *generation) load(v version, deleted uint64) {
 	}
 }
 
-// rebuildLog makes the change list from the versions of facts and records.
+// rebuildLog fills the empty change list from the versions.
 func (g *generation) rebuildLog(horizon uint64) {
+	for _, c := range g.listChanges(horizon) {
+		g.log.add(c)
+	}
+}
+
+// listChanges lists the changes above the horizon by the versions of facts and
+// records.
+func (g *generation) listChanges(horizon uint64) []change {
 	var all []change
 	for ref := uint32(1); ref <= g.facts.len(); ref++ {
 		f := g.facts.at(ref)
@@ -104,7 +112,5 @@ func (g *generation) rebuildLog(horizon uint64) {
 		}
 	}
 	sortChanges(all)
-	for _, c := range all {
-		g.log.add(c)
-	}
+	return all
 }

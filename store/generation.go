@@ -45,12 +45,13 @@ type generation struct {
 	nodeIndex table
 
 	facts     slab[fact]
+	extras    slab[extra]
 	factIndex table // (object, shape, subject) -> newest version
-	rows      slab[row]
 	rowIndex  rowTable
+	rows      slab[row] // writer only, of the larger rows
 
-	caveats   slab[caveatEntry]
-	caveatIDs map[caveatEntry]CaveatRef // writer only
+	caveats     slab[caveatEntry]
+	caveatIndex table
 
 	shapes     slab[shapeStat]
 	shapeIndex table
@@ -65,7 +66,7 @@ type generation struct {
 }
 
 type nodeEntry struct {
-	id  string
+	id  text
 	typ Sym
 	// rows says, by direction, which shapes the node may have rows of: one bit
 	// for all shapes that are equal modulo 64. Bits are set before the row's
@@ -79,24 +80,28 @@ func (e *nodeEntry) mayHave(shape ShapeID, dir direction) bool {
 }
 
 type caveatEntry struct {
+	context text
 	name    Sym
-	context string
 }
 
 // fact is one version of one tuple. All fields but deleted are fixed before
-// the first reference to it is published.
+// the first reference to it is published. What few tuples have stands in extra.
 type fact struct {
 	created uint64        // visible from this revision
 	deleted atomic.Uint64 // and before this one; 0 = live; never changes back
-	expires int64
 	object  Node
 	subject Node
 	shape   ShapeID
-	caveat  CaveatRef
-	older   uint32 // previous version of the same tuple
+	extra   uint32 // 0 = none
 	// next fact of the same row, older or of the same age
 	nextForward, nextReverse uint32
-	_                        [8]byte // 64 bytes, one line of the processor's cache
+}
+
+// extra is the rest of a fact.
+type extra struct {
+	expires int64
+	caveat  CaveatRef
+	older   uint32 // previous version of the same tuple
 }
 
 func (f *fact) visible(rev uint64) bool {
@@ -107,12 +112,25 @@ func (f *fact) visible(rev uint64) bool {
 	return d == 0 || d > rev
 }
 
+// next returns the next fact of f's row in that direction, 0 at the end.
+func (f *fact) next(dir direction) uint32 {
+	if dir == forward {
+		return f.nextForward
+	}
+	return f.nextReverse
+}
+
 type direction uint64
 
 const (
 	forward direction = iota // node is the object, the facts list its subjects
 	reverse                  // node is the subject
 )
+
+// smallRow is the number of versions from which a row has counters; with fewer
+// they are counted when somebody asks. A rowSlot's size below smallRow is the
+// number of versions; else smallRow has been added to the row's reference.
+const smallRow = 8
 
 // row counts the facts of one node and one shape in one direction; its slot in
 // the rowTable has the newest one, which leads to the others. Writer only.
@@ -168,11 +186,17 @@ func hashTraits(t ShapeTraits) uint64 {
 func (g *generation) node(typ Sym, id string) Node {
 	p := g.nodeIndex.probe(hashNode(typ, id))
 	for ref := p.next(); ref != 0; ref = p.next() {
-		if e := g.nodes.at(ref); e.typ == typ && e.id == id {
+		if e := g.nodes.at(ref); e.typ == typ && g.strings.get(e.id) == id {
 			return Node(ref)
 		}
 	}
 	return 0
+}
+
+// nodeName returns type and id of a node.
+func (g *generation) nodeName(n Node) (typ Sym, id string) {
+	e := g.nodes.at(uint32(n))
+	return e.typ, g.strings.get(e.id)
 }
 
 func (g *generation) internNode(typ Sym, id string) Node {
@@ -182,10 +206,7 @@ func (g *generation) internNode(typ Sym, id string) Node {
 	ref, e := g.nodes.next()
 	e.typ, e.id = typ, g.strings.add(id)
 	g.nodes.publish()
-	g.nodeIndex.insert(hashNode(typ, id), ref, func(r uint32) uint64 {
-		e := g.nodes.at(r)
-		return hashNode(e.typ, e.id)
-	})
+	g.nodeIndex.insert(hashNode(typ, id), ref)
 	return Node(ref)
 }
 
@@ -206,7 +227,7 @@ func (g *generation) find(object Node, shape ShapeID, subject Node, rev uint64) 
 	if !g.mayHave(object, shape, forward) || !g.mayHave(subject, shape, reverse) {
 		return 0, nil, 0
 	}
-	for ref = g.newest(object, shape, subject); ref != 0; ref = f.older {
+	for ref = g.newest(object, shape, subject); ref != 0; ref = g.older(f) {
 		f = g.facts.at(ref)
 		if f.created > rev {
 			later++
@@ -226,11 +247,46 @@ func (g *generation) mayHave(n Node, shape ShapeID, dir direction) bool {
 	return n != 0 && g.nodes.at(uint32(n)).mayHave(shape, dir)
 }
 
-func (g *generation) row(n Node, shape ShapeID, dir direction) *row {
-	if s := g.rowIndex.find(rowKey(n, shape, dir)); s != nil {
-		return g.rows.at(s.row)
+// extra returns what f has beside its own fields.
+func (g *generation) extra(f *fact) extra {
+	if f.extra == 0 {
+		return extra{}
 	}
-	return nil
+	return *g.extras.at(f.extra)
+}
+
+func (g *generation) expires(f *fact) int64      { return g.extra(f).expires }
+func (g *generation) caveatOf(f *fact) CaveatRef { return g.extra(f).caveat }
+func (g *generation) older(f *fact) uint32       { return g.extra(f).older }
+
+// row returns the counters of a row, nil if it never had a fact. They are to
+// be read only; a larger row's are kept up to date.
+func (g *generation) row(n Node, shape ShapeID, dir direction) *row {
+	s := g.rowIndex.find(rowKey(n, shape, dir))
+	switch {
+	case s == nil:
+		return nil
+	case s.size >= smallRow:
+		return g.rows.at(s.size - smallRow)
+	}
+	return g.countRow(n, shape, dir, s.head.Load())
+}
+
+// countRow makes a row's counters from its facts.
+func (g *generation) countRow(n Node, shape ShapeID, dir direction, head uint32) *row {
+	r := &row{node: n, shape: shape, dir: dir}
+	for ref := head; ref != 0; {
+		f := g.facts.at(ref)
+		r.changed = max(r.changed, f.created, f.deleted.Load())
+		if f.deleted.Load() == 0 {
+			r.live++
+			if g.expires(f) != 0 {
+				r.expiring++
+			}
+		}
+		ref = f.next(dir)
+	}
+	return r
 }
 
 // head returns the newest fact of a row, 0 if there is none.
@@ -241,19 +297,24 @@ func (g *generation) head(n Node, shape ShapeID, dir direction) uint32 {
 	return 0
 }
 
-// internRow returns the slot of a row. It is good until the next row is added.
-func (g *generation) internRow(n Node, shape ShapeID, dir direction) *rowSlot {
-	key := rowKey(n, shape, dir)
-	if s := g.rowIndex.find(key); s != nil {
-		return s
+// growRow counts one more version in a row, which is about to be added, and
+// returns the row's slot. There is room for a new row.
+func (g *generation) growRow(n Node, shape ShapeID, dir direction) *rowSlot {
+	s, isNew := g.rowIndex.intern(rowKey(n, shape, dir))
+	if isNew {
+		mask := &g.nodes.at(uint32(n)).rows[dir]
+		mask.Store(mask.Load() | 1<<(shape&63))
 	}
-	mask := &g.nodes.at(uint32(n)).rows[dir]
-	mask.Store(mask.Load() | 1<<(shape&63))
-	ref, r := g.rows.next()
-	r.node, r.shape, r.dir = n, shape, dir
-	g.rows.publish()
-	g.rowIndex.insert(key, ref)
-	return g.rowIndex.find(key)
+	switch {
+	case s.size < smallRow-1:
+		s.size++
+	case s.size == smallRow-1:
+		ref, r := g.rows.next()
+		*r = *g.countRow(n, shape, dir, s.head.Load())
+		g.rows.publish()
+		s.size = smallRow + ref
+	}
+	return s
 }
 
 func (g *generation) stat(shape ShapeID) *shapeStat {
@@ -273,9 +334,7 @@ func (g *generation) internStat(shape ShapeID) *shapeStat {
 	ref, s := g.shapes.next()
 	s.shape = shape
 	g.shapes.publish()
-	g.shapeIndex.insert(mix(mixSeed, uint64(shape), 0), ref, func(ref uint32) uint64 {
-		return mix(mixSeed, uint64(g.shapes.at(ref).shape), 0)
-	})
+	g.shapeIndex.insert(mix(mixSeed, uint64(shape), 0), ref)
 	return s
 }
 
@@ -289,9 +348,7 @@ func (g *generation) count(t ShapeTraits) *traitCount {
 	ref, c := g.counts.next()
 	c.traits = t
 	g.counts.publish()
-	g.countIndex.insert(hashTraits(t), ref, func(ref uint32) uint64 {
-		return hashTraits(g.counts.at(ref).traits)
-	})
+	g.countIndex.insert(hashTraits(t), ref)
 	return c
 }
 
@@ -299,26 +356,27 @@ func (g *generation) internCaveat(name Sym, context string) CaveatRef {
 	if name == 0 {
 		return 0
 	}
-	key := caveatEntry{name, context}
-	if ref, ok := g.caveatIDs[key]; ok {
-		return ref
+	h := hashNode(name, context)
+	p := g.caveatIndex.probe(h)
+	for ref := p.next(); ref != 0; ref = p.next() {
+		if e := g.caveats.at(ref); e.name == name && g.strings.get(e.context) == context {
+			return CaveatRef(ref)
+		}
 	}
-	if g.caveatIDs == nil {
-		g.caveatIDs = map[caveatEntry]CaveatRef{}
-	}
-	key.context = g.strings.add(context)
 	ref, e := g.caveats.next()
-	*e = key
+	e.name, e.context = name, g.strings.add(context)
 	g.caveats.publish()
-	g.caveatIDs[key] = CaveatRef(ref)
+	g.caveatIndex.insert(h, ref)
 	return CaveatRef(ref)
 }
 
-func (g *generation) caveat(ref CaveatRef) caveatEntry {
+// caveat returns a caveat's name and context, nothing for 0.
+func (g *generation) caveat(ref CaveatRef) (name Sym, context string) {
 	if ref == 0 {
-		return caveatEntry{}
+		return 0, ""
 	}
-	return *g.caveats.at(uint32(ref))
+	e := g.caveats.at(uint32(ref))
+	return e.name, g.strings.get(e.context)
 }
 
 // version is the content of a fact, named by its parts.
@@ -335,24 +393,30 @@ type version struct {
 func (g *generation) addFact(v version) uint32 {
 	h := hashFact(v.object, v.shape, v.subject)
 	older := g.newest(v.object, v.shape, v.subject)
-	g.internRow(v.object, v.shape, forward)
-	rev := g.internRow(v.subject, v.shape, reverse)
-	fwd := g.internRow(v.object, v.shape, forward)
+	g.rowIndex.reserve(2)
+	fwd, rev := g.growRow(v.object, v.shape, forward), g.growRow(v.subject, v.shape, reverse)
 	ref, f := g.facts.next()
-	f.object, f.subject, f.shape = v.object, v.subject, v.shape
-	f.caveat, f.expires, f.created = v.caveat, v.expires, v.created
-	f.older, f.nextForward, f.nextReverse = older, fwd.head.Load(), rev.head.Load()
+	f.created, f.object, f.subject, f.shape = v.created, v.object, v.subject, v.shape
+	f.extra = g.addExtra(extra{v.expires, v.caveat, older})
+	f.nextForward, f.nextReverse = fwd.head.Load(), rev.head.Load()
 	g.facts.publish()
 	if older != 0 {
 		g.factIndex.replace(h, older, ref)
 	} else {
-		g.factIndex.insert(h, ref, func(r uint32) uint64 {
-			f := g.facts.at(r)
-			return hashFact(f.object, f.shape, f.subject)
-		})
+		g.factIndex.insert(h, ref)
 	}
 	fwd.head.Store(ref)
 	rev.head.Store(ref)
+	return ref
+}
+
+func (g *generation) addExtra(x extra) uint32 {
+	if x == (extra{}) {
+		return 0
+	}
+	ref, e := g.extras.next()
+	*e = x
+	g.extras.publish()
 	return ref
 }
 
@@ -374,18 +438,27 @@ func (g *generation) delete(ref uint32, rev uint64) {
 // account keeps the counters that follow from f being live (by = +1) or no
 // longer live (by = -1) since rev.
 func (g *generation) account(f *fact, by int, rev uint64) {
-	for _, r := range []*row{g.row(f.object, f.shape, forward), g.row(f.subject, f.shape, reverse)} {
-		r.live += by
-		if f.expires != 0 {
-			r.expiring += by
-		}
-		r.changed = max(r.changed, rev)
-	}
+	x := g.extra(f)
+	g.accountRow(rowKey(f.object, f.shape, forward), x.expires, by, rev)
+	g.accountRow(rowKey(f.subject, f.shape, reverse), x.expires, by, rev)
 	c := g.count(g.traits(f))
 	c.live.Add(int64(by))
-	c.latest = max(c.latest, f.expires)
+	c.latest = max(c.latest, x.expires)
 	raise(&g.internStat(f.shape).changed, rev)
 	raise(&g.changed, rev)
+}
+
+func (g *generation) accountRow(key uint64, expires int64, by int, rev uint64) {
+	s := g.rowIndex.find(key)
+	if s.size < smallRow {
+		return
+	}
+	r := g.rows.at(s.size - smallRow)
+	r.live += by
+	if expires != 0 {
+		r.expiring += by
+	}
+	r.changed = max(r.changed, rev)
 }
 
 func raise(a *atomic.Uint64, rev uint64) {
@@ -395,5 +468,7 @@ func raise(a *atomic.Uint64, rev uint64) {
 }
 
 func (g *generation) traits(f *fact) ShapeTraits {
-	return ShapeTraits{f.shape, g.caveat(f.caveat).name, f.expires != 0}
+	x := g.extra(f)
+	name, _ := g.caveat(x.caveat)
+	return ShapeTraits{f.shape, name, x.expires != 0}
 }

@@ -39,7 +39,7 @@ func (c *Capture) hashTenant(h *hashSum, sp captured) {
 			continue
 		}
 		b := append(h.scratch(), tenant...)
-		b = appendTuple(b, view.Tuple(f.fact()))
+		b = appendTuple(b, view.Tuple(sp.gen.value(f)))
 		b = binary.AppendUvarint(b, created)
 		h.add('f', binary.AppendUvarint(b, deleted))
 	}

@@ -127,7 +127,7 @@ func (a *applier) matches(g *generation, f tuple.Filter) bool {
 func (a *applier) shapeMatches(g *generation, id ShapeID, obj, sub Node) bool {
 	if obj != 0 && sub != 0 {
 		f := g.fact(g.newest(obj, id, sub))
-		return f != nil && f.deleted.Load() == 0 && !a.expired(f)
+		return f != nil && f.deleted.Load() == 0 && !a.expired(g, f)
 	}
 	switch {
 	case sub != 0:
@@ -152,13 +152,10 @@ func (a *applier) anyLive(g *generation, r *row, id ShapeID) bool {
 	}
 	for ref := g.head(r.node, r.shape, r.dir); ref != 0; {
 		f := g.facts.at(ref)
-		if f.deleted.Load() == 0 && !a.expired(f) {
+		if f.deleted.Load() == 0 && !a.expired(g, f) {
 			return true
 		}
-		ref = f.nextForward
-		if r.dir == reverse {
-			ref = f.nextReverse
-		}
+		ref = f.next(r.dir)
 	}
 	return false
 }
@@ -186,7 +183,7 @@ func (a *applier) shapeHasLive(g *generation, id ShapeID) bool {
 	}
 	for ref := g.facts.len(); ref > 0; ref-- {
 		f := g.facts.at(ref)
-		if f.shape == id && f.deleted.Load() == 0 && !a.expired(f) {
+		if f.shape == id && f.deleted.Load() == 0 && !a.expired(g, f) {
 			return true
 		}
 	}

@@ -21,10 +21,10 @@ func TestApply_RecordEquals(t *testing.T) {
 	outs := apply(t, s, 2,
 		when(nil), when([]byte{}), when([]byte("a")),
 		put(nil, false), when(nil), when([]byte{}), when([]byte("a")),
-		put([]byte("a"), false), when(nil), when([]byte{}), when([]byte("a")), when([]byte("ab")),
+		put([]byte("a"), false), when(nil), when([]byte{}), when([]byte("a")), when([]byte("ab")), when([]byte("b")),
 		put(nil, true), when(nil), when([]byte{}), when([]byte("a")))
 	const no = CodePrecondition
-	want := []Code{OK, no, no, OK, no, OK, no, OK, no, no, OK, no, OK, OK, no, no}
+	want := []Code{OK, no, no, OK, no, OK, no, OK, no, no, OK, no, no, OK, OK, no, no}
 	if diff := cmp.Diff(want, codes(outs)); diff != "" {
 		t.Fatal(diff)
 	}

@@ -44,7 +44,7 @@ func (r *records) put(v recordVersion) uint32 {
 	if v.older != 0 {
 		r.index.replace(hashKey(v.key), v.older, ref)
 	} else {
-		r.index.insert(hashKey(v.key), ref, func(ref uint32) uint64 { return hashKey(r.versions.at(ref).key) })
+		r.index.insert(hashKey(v.key), ref)
 	}
 	return ref
 }

@@ -37,7 +37,13 @@ func (r *reader) facts() decodedFacts {
 		}
 		return sh
 	})
-	node := func() decodedNode { return decodedNode{r.below(len(d.names)), r.string()} }
+	node := func() decodedNode {
+		n := decodedNode{r.below(len(d.names)), r.shared()}
+		if len(n.text) > maxText {
+			r.fail(fmt.Errorf("a text of %d bytes", len(n.text)))
+		}
+		return n
+	}
 	d.nodes = list(r, most, 2, node)
 	d.cavs = list(r, most, 2, node)
 	d.facts = list(r, most, 7, func() decodedFact {
@@ -95,11 +101,13 @@ func (l *loader) takeFacts(d *decodedFacts) error {
 // the shape, a life that is no life, or two live at once.
 func (l *loader) check(v version, deleted uint64) error {
 	g := l.cur
-	sh, o, s := l.syms.Shape(v.shape), g.nodes.at(uint32(v.object)), g.nodes.at(uint32(v.subject))
+	sh := l.syms.Shape(v.shape)
+	object, id := g.nodeName(v.object)
+	subject, subjectID := g.nodeName(v.subject)
 	wild := sh.SubjectRelation == SymWildcard
 	switch {
-	case o.typ != sh.Type || s.typ != sh.SubjectType || wild != (s.id == tuple.Wildcard):
-		return fmt.Errorf("tuple %s:%s does not fit its shape", l.syms.Name(o.typ), o.id)
+	case object != sh.Type || subject != sh.SubjectType || wild != (subjectID == tuple.Wildcard):
+		return fmt.Errorf("tuple %s:%s does not fit its shape", l.syms.Name(object), id)
 	case v.expires < 0:
 		return fmt.Errorf("tuple expires at %d", v.expires)
 	case v.created == 0 || v.created > l.state.revision || deleted > l.state.revision || deleted != 0 && deleted < v.created:

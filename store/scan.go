@@ -125,7 +125,7 @@ func (v View) scanAll(f tuple.Filter, after uint32, yield func(tuple.Tuple) bool
 		if wanted != nil && (int(e.shape) >= len(wanted) || !wanted[e.shape]) {
 			continue
 		}
-		if e.visible(v.rev) && !yield(v.Tuple(e.fact())) {
+		if e.visible(v.rev) && !yield(v.Tuple(v.g.value(e))) {
 			return
 		}
 	}
@@ -161,7 +161,7 @@ func (v View) ShapeTuples(e EmptyShape, most int) (sample []tuple.Tuple, n int64
 			continue
 		}
 		if seen++; seen <= int64(most) {
-			sample = append(sample, v.Tuple(f.fact()))
+			sample = append(sample, v.Tuple(v.g.value(f)))
 		}
 	}
 	return sample, max(n, seen)

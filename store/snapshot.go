@@ -231,11 +231,12 @@ func (b *factBlock) add(f *fact, created, deleted uint64) {
 	d = binary.AppendUvarint(d, b.nodes.of(f.subject))
 	d = binary.AppendUvarint(d, b.shapes.of(f.shape))
 	caveat := uint64(0)
-	if f.caveat != 0 {
-		caveat = b.cavs.of(f.caveat) + 1
+	x := b.g.extra(f)
+	if x.caveat != 0 {
+		caveat = b.cavs.of(x.caveat) + 1
 	}
 	d = binary.AppendUvarint(d, caveat)
-	d = binary.AppendVarint(d, f.expires)
+	d = binary.AppendVarint(d, x.expires)
 	d = binary.AppendUvarint(d, created)
 	b.facts = binary.AppendUvarint(d, deleted)
 }
@@ -249,14 +250,14 @@ func (b *factBlock) encode() []byte {
 		}
 	}
 	for _, n := range b.nodes.keys {
-		e := b.g.nodes.at(uint32(n))
-		nodes = binary.AppendUvarint(nodes, b.names.of(e.typ))
-		nodes = appendString(nodes, e.id)
+		typ, id := b.g.nodeName(n)
+		nodes = binary.AppendUvarint(nodes, b.names.of(typ))
+		nodes = appendString(nodes, id)
 	}
 	for _, ref := range b.cavs.keys {
-		e := b.g.caveat(ref)
-		cavs = binary.AppendUvarint(cavs, b.names.of(e.name))
-		cavs = appendString(cavs, e.context)
+		name, context := b.g.caveat(ref)
+		cavs = binary.AppendUvarint(cavs, b.names.of(name))
+		cavs = appendString(cavs, context)
 	}
 	out := binary.AppendUvarint(nil, uint64(len(b.names.keys)))
 	for _, s := range b.names.keys {

@@ -431,19 +431,23 @@ func TestVerify_FindsDamage(t *testing.T) {
 		"shape counter": func(g *generation) { g.counts.at(1).live.Add(1) },
 		"shape changed": func(g *generation) { g.shapes.at(1).changed.Store(0) },
 		"change list":   func(g *generation) { g.log.add(change{2, 1, changeDelete}) },
+		"row size":      func(g *generation) { g.rowIndex.find(rowKey(2, g.rows.at(1).shape, reverse)).size++ },
 		"row list":      func(g *generation) { g.rowIndex.find(rowKey(1, g.rows.at(1).shape, forward)).head.Store(0) },
 		"life":          func(g *generation) { g.facts.at(1).deleted.Store(1) },
 		"fact index": func(g *generation) {
 			(*g.factIndex.slots.Load())[0].Store(0)
-			g.factIndex.slots.Store(new(table).grow(nil, nil))
+			g.factIndex.slots.Store(new(table).grow(nil))
 		},
 		"row mask":   func(g *generation) { g.nodes.at(1).rows[forward].Store(0) },
-		"node index": func(g *generation) { g.nodeIndex.slots.Store(new(table).grow(nil, nil)) },
+		"node index": func(g *generation) { g.nodeIndex.slots.Store(new(table).grow(nil)) },
 		"record":     func(g *generation) { g.records.versions.at(1).created = 99 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := ready(t)
-			c := write(t, OpTouch, "doc:a#viewer@user:x")
+			c := write(t, OpTouch)
+			for i := range smallRow { // doc:a's row has counters, the users' have not
+				c.Updates = append(c.Updates, Update{OpTouch, parse(t, fmt.Sprint("doc:a#viewer@user:", i))})
+			}
 			c.Records = []RecordUpdate{{Key: "k", Value: []byte("v")}}
 			apply(t, s, 2, c)
 			if err := s.Verify(); err != nil {

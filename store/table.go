@@ -9,87 +9,112 @@ import (
 // references, with linear probing. A slot holds the upper half of the hash as
 // a tag and the reference; keys live in the slab, and the caller compares
 // them. One writer, any number of lock-free readers; entries are never removed.
+//
+// A tag's place is its share of the slots, so the slots are nearly in the order
+// of their tags: growing is one pass over both, needs no keys, and need not
+// double.
 type table struct {
 	slots atomic.Pointer[[]atomic.Uint64]
 	used  int // writer only
 }
 
-// probe walks the slots that may hold a hash.
+const smallTable = 8 // slots at first
+
+// grown returns the number of slots that follow n.
+func grown(n int) int {
+	if n < 1<<12 {
+		return max(smallTable, 2*n)
+	}
+	return n + n/2
+}
+
+// isFull reports whether a table of that many slots takes no further entry.
+// One slot at least stays free, because there a search ends.
+func isFull(used, slots int) bool { return used*4 >= slots*3 }
+
+// place returns where among n slots the search for a tag begins.
+func place(tag uint32, n int) int {
+	return int(uint64(tag) * uint64(n) >> 32)
+}
+
+// probe walks the slots that may hold a hash. It is small enough for the
+// compiler to keep it in registers.
 type probe struct {
-	slots []atomic.Uint64
-	at    uint32
+	slots *[]atomic.Uint64
+	at    int
 	tag   uint32
 }
 
 func (t *table) probe(h uint64) probe {
-	p := t.slots.Load()
+	p, tag := t.slots.Load(), uint32(h>>32)
 	if p == nil {
-		return probe{}
+		return probe{slots: &noSlots}
 	}
-	return probe{slots: *p, at: uint32(h) & uint32(len(*p)-1), tag: uint32(h >> 32)}
+	return probe{p, place(tag, len(*p)), tag}
 }
+
+var noSlots []atomic.Uint64
 
 // next returns the next reference whose tag matches, 0 when there is none.
 func (p *probe) next() uint32 {
-	if p.slots == nil {
-		return 0
-	}
-	for {
-		s := p.slots[p.at].Load()
-		p.at = (p.at + 1) & uint32(len(p.slots)-1)
+	slots := *p.slots
+	for i := p.at; i < len(slots); {
+		s := slots[i].Load()
+		if i++; i == len(slots) {
+			i = 0
+		}
 		if s == 0 || uint32(s>>32) == p.tag {
+			p.at = i
 			return uint32(s)
 		}
 	}
+	return 0
 }
 
-// insert adds a reference under h. rehash returns the hash of a reference that
-// is already in the table; it is called when the table grows.
-func (t *table) insert(h uint64, ref uint32, rehash func(ref uint32) uint64) {
+// insert adds a reference under h.
+func (t *table) insert(h uint64, ref uint32) {
 	p := t.slots.Load()
-	if p == nil || t.used*4 >= len(*p)*3 {
-		p = t.grow(p, rehash)
+	if p == nil || isFull(t.used, len(*p)) {
+		p = t.grow(p)
 	}
-	put(*p, h, ref)
+	put(*p, uint32(h>>32), ref)
 	t.used++
 }
 
 // replace points the slot that holds old to ref; both have hash h.
 func (t *table) replace(h uint64, old, ref uint32) {
-	slots := *t.slots.Load()
-	mask := uint32(len(slots) - 1)
-	for i := uint32(h) & mask; ; i = (i + 1) & mask {
-		if uint32(slots[i].Load()) == old {
-			slots[i].Store(h>>32<<32 | uint64(ref))
-			return
+	slots, tag := *t.slots.Load(), uint32(h>>32)
+	i := place(tag, len(slots))
+	for uint32(slots[i].Load()) != old {
+		if i++; i == len(slots) {
+			i = 0
 		}
 	}
+	slots[i].Store(uint64(tag)<<32 | uint64(ref))
 }
 
-func (t *table) grow(old *[]atomic.Uint64, rehash func(uint32) uint64) *[]atomic.Uint64 {
-	size := 16
-	if old != nil {
-		size = len(*old) * 2
+func (t *table) grow(old *[]atomic.Uint64) *[]atomic.Uint64 {
+	if old == nil {
+		old = new([]atomic.Uint64)
 	}
-	slots := make([]atomic.Uint64, size)
-	if old != nil {
-		for i := range *old {
-			if ref := uint32((*old)[i].Load()); ref != 0 {
-				put(slots, rehash(ref), ref)
-			}
+	slots := make([]atomic.Uint64, grown(len(*old)))
+	for i := range *old {
+		if s := (*old)[i].Load(); s != 0 {
+			put(slots, uint32(s>>32), uint32(s))
 		}
 	}
 	t.slots.Store(&slots)
 	return &slots
 }
 
-func put(slots []atomic.Uint64, h uint64, ref uint32) {
-	mask := uint32(len(slots) - 1)
-	i := uint32(h) & mask
+func put(slots []atomic.Uint64, tag, ref uint32) {
+	i := place(tag, len(slots))
 	for slots[i].Load() != 0 {
-		i = (i + 1) & mask
+		if i++; i == len(slots) {
+			i = 0
+		}
 	}
-	slots[i].Store(h>>32<<32 | uint64(ref))
+	slots[i].Store(uint64(tag)<<32 | uint64(ref))
 }
 
 // mix hashes two words. seed differs per process, so that nobody can choose

@@ -44,9 +44,9 @@ func (v *verifier) run() error {
 
 func (v *verifier) nodes() error {
 	for ref := uint32(1); ref <= v.g.nodes.len(); ref++ {
-		e := v.g.nodes.at(ref)
-		if got := v.g.node(e.typ, e.id); got != Node(ref) {
-			return fmt.Errorf("node %d (%q) is found as %d", ref, e.id, got)
+		typ, id := v.g.nodeName(Node(ref))
+		if got := v.g.node(typ, id); got != Node(ref) {
+			return fmt.Errorf("node %d (%q) is found as %d", ref, id, got)
 		}
 	}
 	return nil
@@ -64,14 +64,15 @@ func (v *verifier) facts() error {
 		if !reached[ref] && v.g.newest(f.object, f.shape, f.subject) != ref {
 			return fmt.Errorf("tuple version %d is not found by its key", ref)
 		}
-		if f.older == 0 {
+		older := v.g.older(f)
+		if older == 0 {
 			continue
 		}
-		o := v.g.facts.at(f.older)
+		o := v.g.facts.at(older)
 		if d := o.deleted.Load(); d == 0 || d > f.created || o.object != f.object || o.shape != f.shape || o.subject != f.subject {
-			return fmt.Errorf("tuple version %d does not follow version %d", ref, f.older)
+			return fmt.Errorf("tuple version %d does not follow version %d", ref, older)
 		}
-		reached[f.older] = true
+		reached[older] = true
 	}
 	return nil
 }
@@ -79,16 +80,19 @@ func (v *verifier) facts() error {
 // rows checks that each fact is in exactly its two rows, and the rows' counters.
 func (v *verifier) rows() error {
 	inRows := 0
-	for i := uint32(1); i <= v.g.rows.len(); i++ {
-		r := v.g.rows.at(i)
-		if v.g.row(r.node, r.shape, r.dir) != r || !v.g.mayHave(r.node, r.shape, r.dir) {
-			return fmt.Errorf("row %d is not found by its key", i)
+	for s := range v.g.rowIndex.all() {
+		n, shape, dir := s.row()
+		if v.g.rowIndex.find(s.key.Load()) != s || !v.g.mayHave(n, shape, dir) {
+			return fmt.Errorf("the row of node %d and shape %d is not found by its key", n, shape)
 		}
-		n, err := v.row(r)
+		in, err := v.row(v.g.row(n, shape, dir))
 		if err != nil {
 			return err
 		}
-		inRows += n
+		if s.size < smallRow && int(s.size) != in || in == 0 {
+			return fmt.Errorf("the row of node %d and shape %d has %d tuple versions, counted are %d", n, shape, in, s.size)
+		}
+		inRows += in
 	}
 	if inRows != 2*int(v.g.facts.len()) {
 		return fmt.Errorf("%d tuple versions stand in %d row places", v.g.facts.len(), inRows)
@@ -100,9 +104,9 @@ func (v *verifier) row(r *row) (n int, err error) {
 	live, expiring, changed := 0, 0, uint64(0)
 	for ref, last := v.g.head(r.node, r.shape, r.dir), v.g.facts.len()+1; ref != 0; n++ {
 		f := v.g.facts.at(ref)
-		owner, next := f.object, f.nextForward
+		owner := f.object
 		if r.dir == reverse {
-			owner, next = f.subject, f.nextReverse
+			owner = f.subject
 		}
 		if owner != r.node || f.shape != r.shape || ref >= last {
 			return 0, fmt.Errorf("tuple version %d stands in the wrong row", ref)
@@ -110,11 +114,11 @@ func (v *verifier) row(r *row) (n int, err error) {
 		changed = max(changed, f.created, f.deleted.Load())
 		if f.deleted.Load() == 0 {
 			live++
-			if f.expires != 0 {
+			if v.g.expires(f) != 0 {
 				expiring++
 			}
 		}
-		ref, last = next, ref
+		ref, last = f.next(r.dir), ref
 	}
 	if live != r.live || expiring != r.expiring || changed != r.changed {
 		return 0, fmt.Errorf("row of node %d counts %d live, %d expiring, changed at %d; it has %d, %d, %d",
@@ -183,12 +187,7 @@ func (v *verifier) dead() error {
 // changes checks the list above the horizon against the versions. Of several
 // versions of a record at one revision the newest speaks for all.
 func (v *verifier) changes() error {
-	fresh := generation{syms: v.g.syms}
-	fresh.facts.chunks, fresh.records.versions.chunks = v.g.facts.chunks, v.g.records.versions.chunks
-	fresh.facts.n.Store(v.g.facts.len())
-	fresh.records.versions.n.Store(v.g.records.versions.len())
-	fresh.rebuildLog(v.st.horizon)
-	got, want := v.g.log.above(v.st.horizon), fresh.log.above(v.st.horizon)
+	got, want := v.g.log.above(v.st.horizon), v.g.listChanges(v.st.horizon)
 	if !slices.IsSortedFunc(got, func(a, b change) int { return int(int64(a.rev) - int64(b.rev)) }) {
 		return errors.New("the change list is out of order")
 	}

@@ -89,8 +89,7 @@ func (v View) Node(typ Sym, id string) Node { return v.g.node(typ, id) }
 
 // NodeName returns type and id of a node of this generation.
 func (v View) NodeName(n Node) (typ Sym, id string) {
-	e := v.g.nodes.at(uint32(n))
-	return e.typ, e.id
+	return v.g.nodeName(n)
 }
 
 // Fact is a stored tuple by its ids. Whether it has expired is the caller's
@@ -104,26 +103,37 @@ type Fact struct {
 
 // Find returns the tuple (object, relation and kind of subject by shape,
 // subject) if it is there. O(1).
-func (v View) Find(object Node, shape ShapeID, subject Node) (Fact, bool) {
+func (v View) Find(object Node, shape ShapeID, subject Node) (fact Fact, ok bool) {
 	_, f, _ := v.g.find(object, shape, subject, v.rev)
-	if f == nil {
-		return Fact{}, false
+	if f != nil {
+		v.g.fill(&fact, f)
 	}
-	return f.fact(), true
+	return fact, f != nil
 }
 
 // FindCounted is Find, and says how many versions later than the view it had
 // to pass: work that grows with what others write.
 func (v View) FindCounted(object Node, shape ShapeID, subject Node) (fact Fact, ok bool, skipped int) {
 	_, f, skipped := v.g.find(object, shape, subject, v.rev)
-	if f == nil {
-		return Fact{}, false, skipped
+	if f != nil {
+		v.g.fill(&fact, f)
 	}
-	return f.fact(), true, skipped
+	return fact, f != nil, skipped
 }
 
-func (f *fact) fact() Fact {
-	return Fact{f.object, f.subject, f.shape, f.caveat, f.expires}
+// fill makes v the value of f. Results are filled in place, because the
+// processor waits long for a copy of what has just been written field by field.
+func (g *generation) fill(v *Fact, f *fact) {
+	v.Object, v.Subject, v.Shape = f.object, f.subject, f.shape
+	if f.extra != 0 {
+		x := g.extras.at(f.extra)
+		v.Caveat, v.Expires = x.caveat, x.expires
+	}
+}
+
+func (g *generation) value(f *fact) (v Fact) {
+	g.fill(&v, f)
+	return v
 }
 
 // MayHave reports whether Forward(object, shape) may have facts, for a little
@@ -148,8 +158,7 @@ func (v View) SubjectMask(subject Node) ShapeMask {
 // Caveat returns the caveat's name and its stored context, a canonical JSON
 // object or "".
 func (v View) Caveat(ref CaveatRef) (name Sym, context string) {
-	e := v.g.caveat(ref)
-	return e.name, e.context
+	return v.g.caveat(ref)
 }
 
 // Iter steps through the facts of a row:
@@ -213,7 +222,10 @@ func (it *Iter) Skipped() int {
 }
 
 // Fact returns the fact that Next has stepped to.
-func (it *Iter) Fact() Fact { return it.cur.fact() }
+func (it *Iter) Fact() (f Fact) {
+	it.g.fill(&f, it.cur)
+	return f
+}
 
 // LastChange returns the revision of the newest change to a tuple of that
 // shape, 0 if none is known above the horizon. It may be later than the view.
@@ -262,13 +274,13 @@ func (v View) Tuple(f Fact) tuple.Tuple {
 	sh := y.Shape(f.Shape)
 	_, object := v.NodeName(f.Object)
 	_, subject := v.NodeName(f.Subject)
-	c := v.g.caveat(f.Caveat)
+	caveat, context := v.g.caveat(f.Caveat)
 	t := tuple.Tuple{
 		Object:   tuple.Object{Type: y.Name(sh.Type), ID: object},
 		Relation: y.Name(sh.Relation),
 		Subject:  tuple.Subject{Type: y.Name(sh.SubjectType), ID: subject},
-		Caveat:   y.Name(c.name),
-		Context:  c.context,
+		Caveat:   y.Name(caveat),
+		Context:  context,
 		Expires:  f.Expires,
 	}
 	if sh.SubjectRelation != SymWildcard {

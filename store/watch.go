@@ -138,9 +138,9 @@ func (w *watch) created(ref uint32, rev uint64) {
 	if d := f.deleted.Load(); d != 0 && d <= rev {
 		return
 	}
-	older := f.older
+	older := w.g.older(f)
 	for older != 0 && w.g.facts.at(older).created == rev {
-		older = w.g.facts.at(older).older
+		older = w.g.older(w.g.facts.at(older))
 	}
 	if older != 0 {
 		if o := w.g.facts.at(older); o.deleted.Load() == rev {
@@ -148,7 +148,7 @@ func (w *watch) created(ref uint32, rev uint64) {
 				w.replaced = map[uint32]bool{}
 			}
 			w.replaced[older] = true
-			if o.caveat == f.caveat && o.expires == f.expires {
+			if w.g.caveatOf(o) == w.g.caveatOf(f) && w.g.expires(o) == w.g.expires(f) {
 				return
 			}
 		}
@@ -167,10 +167,10 @@ func (w *watch) tuples() []TupleChange {
 	v := View{g: w.g}
 	out := make([]TupleChange, 0, len(w.gone)+len(w.come))
 	for _, ref := range w.gone {
-		out = append(out, TupleChange{true, v.Tuple(w.g.facts.at(ref).fact())})
+		out = append(out, TupleChange{true, v.Tuple(w.g.value(w.g.facts.at(ref)))})
 	}
 	for _, ref := range w.come {
-		out = append(out, TupleChange{false, v.Tuple(w.g.facts.at(ref).fact())})
+		out = append(out, TupleChange{false, v.Tuple(w.g.value(w.g.facts.at(ref)))})
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -208,6 +209,49 @@ func TestChanges_ErrorsAreNamed(t *testing.T) {
 	}
 	if rs, next, err := s.Changes("default", 1, 9, 7, 1); err != nil || next != 9 || rs != nil {
 		t.Error(rs, next, err)
+	}
+}
+
+// TestChanges_TakesRevisionsOfAnySize reads a list of several chunks: revisions
+// of one tuple and of thousands, and long runs of such that change nothing.
+func TestChanges_TakesRevisionsOfAnySize(t *testing.T) {
+	s, r := ready(t), rand.New(rand.NewPCG(1, 1))
+	want, rev := map[uint64]int{}, uint64(1)
+	for range 60 {
+		rev++
+		n := []int{1, 2, 30, 1500}[r.IntN(4)]
+		c := Command{Kind: KindWrite, Tenant: "default", Time: int64(rev)}
+		for i := range n {
+			c.Updates = append(c.Updates, Update{OpTouch, parse(t, fmt.Sprintf("doc:%d-%d#viewer@user:x", rev, i))})
+		}
+		want[rev] = n
+		apply(t, s, rev, c)
+		for range r.IntN(60) {
+			rev++
+			apply(t, s, rev, write(t, OpTouch, "doc:a#viewer@user:x"), write(t, OpDelete, "doc:a#viewer@user:x"))
+		}
+	}
+	for horizon := uint64(1); horizon < rev; horizon += 1 + rev/5 {
+		apply(t, s, s.Revision()+1, Command{Kind: KindHorizon, Horizon: horizon})
+		for _, limit := range []int{1, 7, 100, 1000, 5000} {
+			got := map[uint64]int{}
+			for at := horizon; at < s.Revision(); {
+				rs, next, err := s.Changes("default", 0, at, 0, limit)
+				if err != nil || next <= at {
+					t.Fatal(at, next, err)
+				}
+				checkLimit(t, rs, next, s.Revision(), limit)
+				for _, one := range rs {
+					got[one.Revision] += len(one.Tuples)
+				}
+				at = next
+			}
+			expect := maps.Clone(want)
+			maps.DeleteFunc(expect, func(rev uint64, _ int) bool { return rev <= horizon })
+			if diff := cmp.Diff(expect, got); diff != "" {
+				t.Fatalf("horizon %d, limit %d: %s", horizon, limit, diff)
+			}
+		}
 	}
 }
 
