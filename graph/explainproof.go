@@ -44,13 +44,13 @@ func newProof() proof {
 // prove calls try with more and more tuples that it may follow, until it finds
 // a way; it reports whether there is one that the search can find.
 func (x *explainer) prove(try func(hops int) bool) bool {
-	for hops := 0; ; hops = max(1, 2*hops) {
+	for hops := 0; ; hops = min(max(1, 2*hops), mostFollowed) {
+		before := len(x.proof.proved)
 		if try(hops) {
 			return true
 		}
 		clear(x.proof.dead)
-		x.proof.deaths = x.proof.deaths[:0]
-		if hops >= mostFollowed || !x.mayGoOn() {
+		if hops == mostFollowed && len(x.proof.proved) == before || !x.mayGoOn() {
 			return false
 		}
 	}
@@ -69,21 +69,16 @@ func (x *explainer) proveAtom(a atom, depth, hops int) bool {
 	}
 	p.tries++
 	p.nesting++
-	mark := len(p.deaths)
 	p.path[a] = true
 	ok := x.w.member(a.program, a.node).level == allowed || x.provePart(a, x.w.g.programs[a.program].source.Rewrite, depth, hops)
 	delete(p.path, a)
 	p.nesting--
-	if !ok {
-		p.dead[a], p.deaths = hops, append(p.deaths, a)
-		return false
+	if ok {
+		p.proved[a] = true
+	} else {
+		p.dead[a] = hops
 	}
-	p.proved[a] = true
-	for _, d := range p.deaths[mark:] {
-		delete(p.dead, d)
-	}
-	p.deaths = p.deaths[:mark]
-	return true
+	return ok
 }
 
 func (x *explainer) provePart(a atom, e Expr, depth, hops int) bool {

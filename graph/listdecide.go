@@ -69,10 +69,11 @@ func (w *walk) nextDecision(depth int) {
 // giveTime begins the time for caveats anew.
 func (w *walk) giveTime() { w.caveatsFrom = time.Time{} }
 
-// isSound reports whether what w remembers may serve another decision: it has
-// ended, no limit has cut anything off, and no error tells of this one only.
+// isSound reports whether what w remembers may serve another decision: this one
+// has come to its end, and nothing has failed, be it a limit, a cycle or a
+// caveat, whose errors tell of this one only.
 func (w *walk) isSound() bool {
-	return w.err == nil && w.solver == nil && len(w.causes) == 0 && len(w.names) <= 63 &&
+	return w.err == nil && len(w.causes) == 0 && len(w.names) <= 63 &&
 		len(w.memo.entries) < mostRemembered && len(w.caveats) < mostRemembered
 }
 

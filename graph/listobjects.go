@@ -101,6 +101,13 @@ func (l *objectList) runObjects() {
 		isFirst := i == 0 || subjects[i-1].Type != subjects[i].Type
 		l.fromSubject(&subjects[i], isFirst)
 	}
+	l.goOn()
+	l.fromCircles()
+	l.goOn()
+}
+
+// goOn goes on from where the list has come to, as far as it gets.
+func (l *objectList) goOn() {
 	for l.mayGoOn() {
 		if at, ok := l.certain.pop(); ok {
 			s := l.states.all[at]
@@ -181,6 +188,7 @@ func (l *objectList) step(w *way, n store.Node, from arrival) {
 		return
 	}
 	for it := l.view.Reverse(n, sh.id); it.Next(); {
+		rows.reads += it.Skipped()
 		if !rows.spend() {
 			return
 		}
