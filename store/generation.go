@@ -224,7 +224,8 @@ func (g *generation) newest(object Node, shape ShapeID, subject Node) uint32 {
 // find returns the version of a tuple that is visible at rev, 0 and nil if none
 // is, and how many later versions it passed.
 func (g *generation) find(object Node, shape ShapeID, subject Node, rev uint64) (ref uint32, f *fact, later int) {
-	if !g.mayHave(object, shape, forward) || !g.mayHave(subject, shape, reverse) {
+	if object == 0 || subject == 0 || // mayHave, which the compiler does not inline
+		!g.nodes.at(uint32(object)).mayHave(shape, forward) || !g.nodes.at(uint32(subject)).mayHave(shape, reverse) {
 		return 0, nil, 0
 	}
 	for ref = g.newest(object, shape, subject); ref != 0; ref = g.older(f) {

@@ -6,26 +6,18 @@ import (
 	"testing"
 )
 
-// TestMemory_ATupleTakesFewBytes is the budget of the layout: all that the
-// store holds for a tuple, names, indexes and change list included.
-func TestMemory_ATupleTakesFewBytes(t *testing.T) {
-	const n, most = 200_000, 160
-	before := heap()
+// TestMemory_ATupleTakesLittle is the budget of the layout: all that the store
+// holds for a tuple, names, indexes and change list included, and the part of
+// it that has pointers, into which each collection of garbage looks.
+func TestMemory_ATupleTakesLittle(t *testing.T) {
+	const n, most, mostPointers = 50_000, 160, 8
+	total, scanned := heap(), scannable()
 	s := filled(t, n)
-	if each := (heap() - before) / n; each > most {
+	if each := (heap() - total) / n; each > most {
 		t.Errorf("a tuple takes %d bytes, %d are enough", each, most)
 	}
-	runtime.KeepAlive(s)
-}
-
-// TestMemory_TheCollectorHasLittleToLookInto: what there is one of for every
-// tuple has no pointers.
-func TestMemory_TheCollectorHasLittleToLookInto(t *testing.T) {
-	const n, most = 200_000, 8
-	before := scannable()
-	s := filled(t, n)
-	if each := (scannable() - before) / n; each > most {
-		t.Errorf("the collector looks into %d bytes a tuple", each)
+	if each := (scannable() - scanned) / n; each > mostPointers {
+		t.Errorf("the collector looks into %d bytes a tuple, %d are enough", each, mostPointers)
 	}
 	runtime.KeepAlive(s)
 }

@@ -39,11 +39,12 @@ func (s *slab[T]) at(ref uint32) *T {
 	// chunk, and the others its place in it.
 	x := ref + 4*firstChunk - 1
 	b := uint32(bits.Len32(x)-3) & 31
-	if i, off := x>>b+4*b-12, x&(1<<b-1); i < inlineChunks {
+	top := x >> b
+	off, i := x-top<<b, top+4*b-12
+	if i < inlineChunks {
 		return &s.inner[i][off]
-	} else {
-		return &s.outer.Load()[i-inlineChunks][off]
 	}
+	return &s.outer.Load()[i-inlineChunks][off]
 }
 
 // next returns the element that the following publish makes visible.

@@ -39,7 +39,7 @@ func TestSlab_LeavesLittleUnused(t *testing.T) {
 		}
 		return n
 	}
-	for s.len() < 100_000 {
+	for s.len() < 20_000 {
 		s.next()
 		s.publish()
 		if used := int(s.len()); room() > used+used/3+firstChunk {

