@@ -11,9 +11,25 @@ import (
 
 // Config says how a node runs. A zero field means its default.
 type Config struct {
-	NodeID   string // unique in the cluster and for ever the same for a data dir; default "n1"
-	DataDir  string // raft.db, snapshots and the node's identity; created if absent, locked while open
-	RaftAddr string // host:port of the Raft port; "" = no port at all, for a cluster of one member
+	NodeID  string // unique in the cluster and for ever the same for a data dir; default "n1"
+	DataDir string // raft.db, snapshots and the node's identity; created if absent, locked while open
+	Version string // of the program, for people
+
+	RaftAddr      string   // host:port of the node port; "" = no port at all, for a cluster of one member
+	AdvertiseAddr string   // host:port by which other members reach it; RaftAddr
+	InsecureNodes bool     // lets the node port be plaintext off loopback
+	NodeTLS       *NodeTLS // nil = plaintext
+
+	ClientAddr      string   // host:port by which clients reach this node, for people; "" = not told
+	Join            []string // client addresses of nodes that may know the cluster
+	BootstrapExpect int      // so many fresh nodes found a cluster together; 0 = join one or found one alone
+	Nonvoter        bool     // a replica for reads, without a vote
+
+	DeadVoterAfter    time.Duration // a voter not heard of for so long is removed; 0 = never
+	DeadNonvoterAfter time.Duration // the same for nonvoters; 72 h, negative = never
+
+	Peers     Peers     // how to talk to other members; nil = not at all, and nothing is forwarded
+	Discovery Discovery // how to find members through Join
 
 	HeartbeatTimeout time.Duration // without contact for so long a follower stands for election; 1 s
 	ElectionTimeout  time.Duration // an election without a winner is repeated after it; 1 s
@@ -38,6 +54,7 @@ type Config struct {
 	Transport raft.Transport                    // replaces the transport that RaftAddr asks for
 	WrapLog   func(raft.LogStore) raft.LogStore // goes between the node and its log
 	FreeDisk  func() (int64, error)             // replaces statfs of DataDir
+	Level     int                               // replaces the program's feature level
 }
 
 // Disk is what a node keeps its state in when it is not the files of DataDir.
@@ -46,6 +63,7 @@ type Disk struct {
 	Log       raft.LogStore
 	Stable    raft.StableStore
 	Snapshots raft.SnapshotStore
+	Identity  IdentityStore // nil = kept for the life of one Node
 }
 
 const (
@@ -57,6 +75,7 @@ const (
 	retainSnapshots  = 2                    // the older one is for people; the node never falls back to it
 	raftPoolSize     = 3                    // connections kept to each member
 	raftDialTimeout  = 10 * time.Second
+	maxFounders      = 9
 	minTrailingLogs  = 256
 	maxTrailingLogs  = 10_240
 )
@@ -81,6 +100,8 @@ func (c Config) withDefaults() (Config, error) {
 	or(&c.SnapshotEntries, 65_536)
 	or(&c.TrailingBytes, 16<<20)
 	or(&c.HorizonWindow, time.Hour)
+	or(&c.DeadNonvoterAfter, 72*time.Hour)
+	or(&c.Level, featureLevel)
 	if c.Now == nil {
 		c.Now = func() int64 { return time.Now().UnixNano() }
 	}
@@ -96,10 +117,43 @@ func (c *Config) validate() error {
 		return fmt.Errorf("config: a node needs a data dir")
 	case c.LeaseTimeout > c.HeartbeatTimeout:
 		return fmt.Errorf("config: lease timeout %v is above the heartbeat timeout %v", c.LeaseTimeout, c.HeartbeatTimeout)
-	case c.RaftAddr != "" && c.Transport == nil && !isLoopback(c.RaftAddr):
-		return fmt.Errorf("config: raft address %q is not on loopback, and the Raft port has no TLS yet", c.RaftAddr)
+	case c.RaftAddr != "" && c.Transport == nil && c.NodeTLS == nil && !c.InsecureNodes && !isLoopback(c.RaftAddr):
+		return fmt.Errorf("config: raft address %q is not on loopback: give certificates, or ask for plaintext by name", c.RaftAddr)
+	}
+	return c.validateMembers()
+}
+
+// validateMembers checks what has to do with other members.
+func (c *Config) validateMembers() error {
+	alone := c.RaftAddr == "" && c.Transport == nil || c.Peers == nil
+	switch {
+	case c.BootstrapExpect < 0 || c.BootstrapExpect > maxFounders:
+		return fmt.Errorf("config: %d nodes cannot found a cluster; 1 to %d can", c.BootstrapExpect, maxFounders)
+	case alone && (len(c.Join) > 0 || c.BootstrapExpect > 1):
+		return fmt.Errorf("config: a node that joins or founds a cluster with others needs a raft address")
+	case len(c.Join) > 0 && c.Discovery == nil:
+		return fmt.Errorf("config: no way to ask the addresses to join")
+	case c.BootstrapExpect > 1 && len(c.Join) == 0:
+		return fmt.Errorf("config: to found a cluster of %d, a node must know addresses of the others to join", c.BootstrapExpect)
+	case c.BootstrapExpect > 0 && len(c.Join) > 2*c.BootstrapExpect-1:
+		return fmt.Errorf("config: %d addresses to join for a cluster of %d: at most %d, or two clusters could come of it",
+			len(c.Join), c.BootstrapExpect, 2*c.BootstrapExpect-1)
+	case c.BootstrapExpect > 0 && c.Nonvoter:
+		return fmt.Errorf("config: a nonvoter cannot found a cluster; let it join one")
+	case c.RaftAddr != "" && c.AdvertiseAddr == "" && isUnspecified(c.RaftAddr):
+		return fmt.Errorf("config: others cannot reach %q; say what address to advertise", c.RaftAddr)
 	}
 	return nil
+}
+
+// isUnspecified reports whether addr means every address of the machine.
+func isUnspecified(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
 }
 
 func isLoopback(addr string) bool {

@@ -200,7 +200,7 @@ func forgetCluster(t *testing.T, cfg Config) {
 		t.Fatal(err)
 	}
 	d.id.ClusterID = ""
-	if err := errors.Join(d.saveIdentity(), d.close()); err != nil {
+	if err := errors.Join(saveIdentity(d, d.id), d.close()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,22 +17,8 @@ import (
 type dataDir struct {
 	path string
 	lock *os.File
-	id   identity
+	id   identity // as it was when the dir was opened
 }
-
-// identity is node.json. DiskID also stands in raft.db, so that neither is
-// taken for another's. ClusterID is set once the node has been part of a
-// cluster; from then on, missing data is a loss and not a fresh start.
-type identity struct {
-	Format    int    `json:"format"`
-	NodeID    string `json:"node_id"`
-	DiskID    string `json:"disk_id"`
-	ClusterID string `json:"cluster_id,omitempty"`
-}
-
-// identityFormat is raised when a dir cannot be read as the one before it was:
-// 2 gave configurations a checksum.
-const identityFormat = 2
 
 func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
 
@@ -59,21 +44,18 @@ func (d *dataDir) close() error { return d.lock.Close() }
 // identify reads node.json, or writes it into a fresh directory.
 func (d *dataDir) identify(nodeID string) error {
 	name := d.file("node.json")
-	text, err := os.ReadFile(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return d.claim(nodeID)
-	case err != nil:
+	text, err := d.Load()
+	if err != nil {
 		return fmt.Errorf("read identity: %w", err)
 	}
-	if err := json.Unmarshal(text, &d.id); err != nil || d.id.NodeID == "" || d.id.DiskID == "" {
-		return &CorruptError{name, fmt.Errorf("it is not a node's identity"), corruptFix}
+	if text == nil {
+		return d.claim(nodeID)
 	}
-	if d.id.Format != identityFormat {
-		return fmt.Errorf("%s has format %d: %w", name, d.id.Format, ErrIncompatible)
-	}
-	if d.id.NodeID != nodeID {
-		return fmt.Errorf("%s is the dir of node %q, not of %q: %w", d.path, d.id.NodeID, nodeID, ErrForeignDir)
+	switch d.id, err = readIdentity(text, nodeID); {
+	case errors.Is(err, errNoIdentity):
+		return &CorruptError{name, err, corruptFix}
+	case err != nil:
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }
@@ -84,36 +66,29 @@ func (d *dataDir) claim(nodeID string) error {
 			return &CorruptError{d.file("node.json"), fmt.Errorf("it is missing, but %s is there", name), corruptFix}
 		}
 	}
-	d.id = identity{Format: identityFormat, NodeID: nodeID, DiskID: newUUID()}
-	return d.saveIdentity()
+	d.id = newIdentity(nodeID)
+	return saveIdentity(d, d.id)
 }
 
-// saveIdentity replaces node.json, durably.
-func (d *dataDir) saveIdentity() error {
-	text, err := json.MarshalIndent(d.id, "", "  ")
-	if err != nil {
-		return err
+// Load reads node.json; nil = there is none.
+func (d *dataDir) Load() ([]byte, error) {
+	text, err := os.ReadFile(d.file("node.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
 	}
+	return text, err
+}
+
+// Save replaces node.json, durably.
+func (d *dataDir) Save(text []byte) error {
 	tmp := d.file("node.json.tmp")
-	if err := writeSynced(tmp, append(text, '\n')); err != nil {
+	if err := writeSynced(tmp, text); err != nil {
 		return fmt.Errorf("write identity: %w", err)
 	}
 	if err := os.Rename(tmp, d.file("node.json")); err != nil {
 		return fmt.Errorf("write identity: %w", err)
 	}
 	return syncDir(d.path)
-}
-
-// joinCluster notes the cluster that the node turned out to be part of.
-func (d *dataDir) joinCluster(id string) error {
-	switch d.id.ClusterID {
-	case id:
-		return nil
-	case "":
-		d.id.ClusterID = id
-		return d.saveIdentity()
-	}
-	return fmt.Errorf("%s belongs to cluster %s, its log to cluster %s: %w", d.path, d.id.ClusterID, id, ErrForeignDir)
 }
 
 func writeSynced(name string, data []byte) error {

@@ -15,6 +15,7 @@ import (
 // disk is where a node keeps its state: the files of a data dir, or what
 // Config.Disk gives instead.
 type disk struct {
+	self   *self                 // who the node is
 	dir    *dataDir              // nil without files
 	bolt   *raftboltdb.BoltStore // nil without files
 	log    raft.LogStore
@@ -27,7 +28,7 @@ var diskKey = []byte("pemba.disk_id")
 
 func openDisk(cfg *Config) (*disk, error) {
 	if cfg.Disk != nil {
-		return &disk{log: cfg.Disk.Log, stable: cfg.Disk.Stable, snaps: &snapshotStore{SnapshotStore: cfg.Disk.Snapshots}}, nil
+		return openGiven(cfg)
 	}
 	dir, err := openDir(cfg.DataDir, cfg.NodeID)
 	if err != nil {
@@ -38,7 +39,24 @@ func openDisk(cfg *Config) (*disk, error) {
 		d.close()
 		return nil, err
 	}
+	d.self = &self{store: dir, id: dir.id}
 	return d, nil
+}
+
+// openGiven is openDisk without files.
+func openGiven(cfg *Config) (*disk, error) {
+	from := cfg.Disk.Identity
+	if from == nil {
+		from = &memoryIdentity{}
+	}
+	me, err := openSelf(from, cfg.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	return &disk{
+		self: me, log: cfg.Disk.Log, stable: cfg.Disk.Stable,
+		snaps: &snapshotStore{SnapshotStore: cfg.Disk.Snapshots},
+	}, nil
 }
 
 func (d *disk) openFiles(cfg *Config) error {
@@ -82,10 +100,11 @@ func openBolt(path string) (b *raftboltdb.BoltStore, err error) {
 	return b, nil
 }
 
-// owed says why raft.db must hold data, "" if the dir may be a fresh one.
+// owed says why raft.db must be there and name its owner, "" if the dir may be
+// a fresh one.
 func (d *disk) owed() (string, error) {
-	if id := d.dir.id.ClusterID; id != "" {
-		return "node.json says that the node is part of cluster " + id, nil
+	if why := owedBy(d.dir.id); why != "" {
+		return why, nil
 	}
 	covered, err := d.snaps.newest()
 	if err != nil || covered == 0 {
@@ -141,10 +160,11 @@ func (d *disk) stamp() error {
 }
 
 // checkLog refuses a dir that once held a cluster's data and has none. A log
-// without entries is sound beside a snapshot that the node has received.
+// without entries is sound beside a snapshot that the node has received, and
+// where the node has not become a member yet.
 func (d *disk) checkLog() error {
 	why, err := d.owed()
-	if err != nil || why == "" {
+	if err != nil || why == "" || stageOf(d.dir.id, false) != InCluster {
 		return err
 	}
 	last, err := d.log.LastIndex()

@@ -24,6 +24,8 @@ var (
 	ErrFuture     = errors.New("the revision is beyond what the cluster has committed")
 	ErrClosed     = errors.New("the node is closed")
 	ErrFailed     = errors.New("the node has failed")
+	ErrLevel      = errors.New("not every member of the cluster can do this yet; update them all")
+	ErrRemoved    = errors.New("this node was removed from its cluster")
 )
 
 // When a node is opened.

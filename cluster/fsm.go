@@ -20,6 +20,7 @@ type fsm struct {
 	applied *applied
 	log     *logStore
 	snaps   *snapshotStore
+	marks   *marks
 }
 
 // ApplyBatch returns a []store.Outcome for each command, nil for a
@@ -34,6 +35,7 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 			panic(fmt.Errorf("apply entry: %w", err))
 		}
 		results[i] = f.store.Apply(l.Index, l.Data)
+		f.marks.look(l, f.store)
 	}
 	f.applied.advance()
 	return results

@@ -18,6 +18,15 @@ type tenure struct {
 	over  chan struct{} // closed once the node learns that it leads no more
 }
 
+func (t *tenure) isReady() bool {
+	select {
+	case <-t.ready:
+		return true
+	default:
+		return false
+	}
+}
+
 // DefaultTenant is the tenant that every new cluster starts with.
 const DefaultTenant = "default"
 
@@ -29,7 +38,9 @@ func (n *Node) lead() {
 		case leads := <-n.raft.LeaderCh():
 			if old := n.tenure.Swap(nil); old != nil {
 				close(old.over)
+				n.fresh.led(time.Now().Add(-n.cfg.LeaseTimeout))
 			}
+			n.leaders.notify()
 			n.log.Debug("leadership", "leader", leads, "term", n.raft.CurrentTerm())
 			if leads {
 				t := &tenure{term: n.raft.CurrentTerm(), ready: make(chan struct{}), over: make(chan struct{})}
@@ -49,32 +60,69 @@ func (n *Node) takeOffice(t *tenure) {
 		return // raft announces what follows
 	}
 	close(t.ready)
-	if id, _ := n.store.Cluster(); id == "" {
-		if err := n.found(); err != nil {
-			if !isLostOffice(err) {
-				n.giveUpFounding(fmt.Errorf("found the cluster: %w", err))
-			}
-			return
+	n.transport.reached.begin(n.members())
+	if err := n.settleIn(); err != nil {
+		if !isLostOffice(err) {
+			n.giveUpStart(err)
 		}
+		return
 	}
 	n.setReady()
 }
 
-// found proposes the first command of a new cluster.
-func (n *Node) found() error {
-	out, err := n.Propose(context.Background(), store.Command{
-		Kind: store.KindInit, ClusterID: newUUID(), ClusterSecret: newSecret(), Tenant: DefaultTenant, Actor: "pemba",
-	})
-	if err != nil {
-		return fmt.Errorf("propose init: %w", err)
+// settleIn does what the first leader after a founding or a recovery has to do.
+// Where this one leaves off, the next one goes on.
+func (n *Node) settleIn() error {
+	if id, _ := n.store.Cluster(); id == "" {
+		if err := n.found(); err != nil {
+			return fmt.Errorf("found the cluster: %w", err)
+		}
 	}
-	return out.Err()
+	if err := n.recordFounders(); err != nil {
+		return fmt.Errorf("found the cluster: %w", err)
+	}
+	if err := n.finishRecovery(); err != nil {
+		return fmt.Errorf("finish the recovery: %w", err)
+	}
+	return nil
 }
 
-// giveUpFounding ends the start that waits for the cluster, if one still does.
-func (n *Node) giveUpFounding(err error) {
+// found proposes the first command of a new cluster.
+func (n *Node) found() error {
+	self := n.disk.self.get()
+	id := self.cluster()
+	if id == "" {
+		id = newUUID()
+	}
+	_, err := n.proposeHere(store.Command{
+		Kind: store.KindInit, ClusterID: id, ClusterSecret: newSecret(), Tenant: DefaultTenant, Actor: actor,
+	})
+	return err
+}
+
+// actor is who proposes what nobody asked for.
+const actor = "pemba"
+
+// proposeHere is Propose for what only a leader decides: it is not passed on.
+// Any outcome but OK is an *store.OutcomeError.
+func (n *Node) proposeHere(c store.Command) (store.Outcome, error) {
+	ctx := context.Background() // the node's own end ends it
+	p, err := n.submit(ctx, c, true)
+	if err != nil {
+		return store.Outcome{}, err
+	}
+	out, err := p.Wait(ctx)
+	if err != nil {
+		return out, err
+	}
+	return out, out.Err()
+}
+
+// giveUpStart ends the start that waits for the node to get ready, if one
+// still does.
+func (n *Node) giveUpStart(err error) {
 	select {
-	case n.unfounded <- err:
+	case n.unready <- err:
 	default:
 	}
 }
@@ -88,8 +136,18 @@ func isLostOffice(err error) bool {
 // isLeader reports whether raft believes that this node leads.
 func (n *Node) isLeader() bool { return n.raft.State() == raft.Leader }
 
-// setReady says that the node has applied a leader's commit index once.
-func (n *Node) setReady() { n.readyOnce.Do(func() { close(n.ready) }) }
+// setReady says that the node has applied a leader's commit index once, after
+// it has noted durably of which cluster it is.
+func (n *Node) setReady() {
+	n.readyOnce.Do(func() {
+		id, _ := n.store.Cluster()
+		if err := n.noteIdentity(n.disk.self.belong(id)); err != nil {
+			n.giveUpStart(err)
+			return
+		}
+		close(n.ready)
+	})
+}
 
 // followUp runs on a node that starts as a follower, until it is ready: it has
 // applied all that a leader had committed when it first heard of it.
@@ -109,7 +167,7 @@ func (n *Node) followUp() {
 		if goal == 0 {
 			goal = n.transport.heard.Load()
 		}
-		if goal > 0 && n.raft.CommitIndex() >= goal && n.store.Revision() >= n.logs.gaps.lastCommand(goal) {
+		if goal > 0 && n.caughtUp(goal) {
 			if id, _ := n.store.Cluster(); id != "" {
 				n.setReady()
 			}
@@ -128,17 +186,30 @@ func (n *Node) Ready() bool {
 	}
 }
 
-// LastContact returns how long ago this node last heard of a leader: 0 on the
-// leader itself, and a very long time when it never has.
+// LastContact bounds how old this node's views are: so long ago its store had
+// all that a leader had then committed. It is 0 on the leader itself, and a
+// very long time when the node has never caught up with one.
 func (n *Node) LastContact() time.Duration {
 	if t := n.tenure.Load(); t != nil && n.isLeader() {
 		return 0
 	}
-	last := n.raft.LastContact()
+	last := n.fresh.at(n.caughtUp)
 	if last.IsZero() {
 		return time.Duration(1<<63 - 1)
 	}
 	return time.Since(last)
+}
+
+// caughtUp reports whether the store has all commands up to a log index.
+func (n *Node) caughtUp(index uint64) bool {
+	return n.raft.CommitIndex() >= index && n.store.Revision() >= n.logs.gaps.lastCommand(index)
+}
+
+// hear takes note that a leader of term has committed up to index.
+func (n *Node) hear(term, index uint64) {
+	if term >= n.raft.CurrentTerm() {
+		n.fresh.hear(index, n.caughtUp)
+	}
 }
 
 // CommittedCommand returns the newest revision that this node knows to be

@@ -27,10 +27,17 @@ type Node struct {
 	store     *store.Store
 	applied   *applied
 	transport *transport
+	port      *port // nil = none
 	raft      *raft.Raft
 	proposer  *proposer
 	reads     readIndex
 	tenure    atomic.Pointer[tenure] // nil = this node does not lead
+	leaders   leaderWatch
+	fresh     freshness
+	marks     marks
+	office    chan struct{} // capacity 1; full while this leader changes the members
+	invited   invitations
+	announced atomic.Bool // the leader knows this node as it is
 
 	stop      chan struct{}  // closed when Close begins
 	loops     sync.WaitGroup // every goroutine of the node but settle
@@ -41,7 +48,7 @@ type Node struct {
 
 	ready     chan struct{} // closed once the node has caught up after its start
 	readyOnce sync.Once
-	unfounded chan error // capacity 1; why a new cluster could not be founded
+	unready   chan error // capacity 1; why the node will not get ready
 
 	failed   chan struct{} // closed when err is set
 	failOnce sync.Once
@@ -75,12 +82,24 @@ func (n *Node) fail(err error) {
 	})
 }
 
-// Open starts the node in its data dir: it founds a cluster of one in a fresh
-// dir, and goes on where it was in any other. It returns once the node has
-// caught up with what its cluster had committed, or with the error that keeps
-// it from that; ctx bounds only the wait.
+// Open is Start and AwaitReady; a node that does not get ready is closed.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
-	cfg, err := cfg.withDefaults()
+	n, err := Start(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.AwaitReady(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// Start starts the node in its data dir. In a fresh dir it founds a cluster of
+// one, or, where Config says so, waits for one to join or for others to found
+// one with; in any other dir it goes on where it was. It does not wait for
+// other members: see AwaitReady.
+func Start(cfg Config) (*Node, error) {
+	cfg, err := injected(cfg).withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("open node: %w", err)
 	}
@@ -89,13 +108,24 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("open node: %w", err)
 	}
 	n := newNode(cfg, d)
+	id := d.self.get()
+	if err := id.checkRecovered(); err != nil {
+		return nil, fmt.Errorf("open node: %w", errors.Join(err, d.close()))
+	}
 	if err := n.start(); err != nil {
 		return nil, fmt.Errorf("open node: %w", errors.Join(err, d.close()))
 	}
-	if err := n.awaitReady(ctx); err != nil {
-		return nil, fmt.Errorf("open node: %w", errors.Join(err, n.Close()))
-	}
 	return n, nil
+}
+
+// AwaitReady returns once the node has caught up with what its cluster had
+// committed, or with the error that keeps it from that; ctx bounds only the
+// wait.
+func (n *Node) AwaitReady(ctx context.Context) error {
+	if err := n.awaitLeader(ctx); err != nil {
+		return fmt.Errorf("open node: %w", err)
+	}
+	return nil
 }
 
 func newNode(cfg Config, d *disk) *Node {
@@ -104,7 +134,8 @@ func newNode(cfg Config, d *disk) *Node {
 		log:   cfg.Logger.With("node", cfg.NodeID),
 		reads: readIndex{wake: make(chan struct{}, 1)},
 		stop:  make(chan struct{}), settled: make(chan struct{}), closed: make(chan struct{}),
-		ready: make(chan struct{}), unfounded: make(chan error, 1), failed: make(chan struct{}),
+		office: make(chan struct{}, 1),
+		ready:  make(chan struct{}), unready: make(chan error, 1), failed: make(chan struct{}),
 	}
 	n.applied = &applied{store: n.store}
 	inner := d.log
@@ -122,18 +153,19 @@ func newNode(cfg Config, d *disk) *Node {
 // start reads what is on disk, and sets raft and the node's goroutines going.
 func (n *Node) start() error {
 	stable := stableStore{n.disk.stable, n.logs.guard}
-	s := &scanner{log: n.logs, stable: stable, nodeID: n.cfg.NodeID, file: n.disk.logName()}
+	s := &scanner{log: n.logs, stable: stable, nodeID: n.cfg.NodeID, file: n.disk.logName(), alone: !n.isRouted()}
 	if err := s.scan(n.disk.snaps); err != nil {
 		return err
 	}
 	var err error
-	if n.transport, err = newTransport(&n.cfg, n.stop); err != nil {
+	if n.transport, n.port, err = newTransport(&n.cfg, n.stop, n.lineage); err != nil {
 		return err
 	}
+	n.transport.admit, n.transport.onLog = n.admitMessage, n.hear
 	if err := n.startRaft(stable); err != nil {
 		return errors.Join(err, n.transport.Close())
 	}
-	n.proposer = newProposer(n.raft, n.cfg.MaxQueued, n.admitWrites, n.stop)
+	n.proposer = newProposer(n)
 	go func() {
 		n.proposer.settle()
 		close(n.settled)
@@ -144,15 +176,31 @@ func (n *Node) start() error {
 	go n.serveReads()
 	go n.moveHorizon()
 	go n.compact()
+	n.loops.Go(n.watchLeader)
 	n.loops.Go(n.transport.pump)
 	n.loops.Go(n.proposer.propose)
+	if n.isRouted() {
+		n.servePeers()
+		n.loops.Go(n.enrol)
+		n.loops.Go(n.reconcile)
+	}
 	if n.isSoleVoter() {
 		n.transport.campaign()
 	}
 	return nil
 }
 
-// startRaft founds the cluster if there is nothing yet, and starts raft.
+// servePeers begins to answer other members.
+func (n *Node) servePeers() {
+	if n.port == nil {
+		n.cfg.Peers.Serve(&Service{n}, nil, nil)
+		return
+	}
+	n.cfg.Peers.Serve(&Service{n}, n.port.node, n.port.dialNode)
+}
+
+// startRaft founds the cluster if there is nothing yet and nobody to found or
+// join one with, and starts raft.
 func (n *Node) startRaft(stable raft.StableStore) (err error) {
 	snaps := n.disk.snaps
 	defer func() {
@@ -168,14 +216,14 @@ func (n *Node) startRaft(stable raft.StableStore) (err error) {
 	if err != nil {
 		return fmt.Errorf("read raft state: %w", err)
 	}
-	if !has {
+	if !has && n.isAlone() {
 		self := raft.Server{ID: conf.LocalID, Address: n.transport.LocalAddr()}
 		err := raft.BootstrapCluster(conf, n.logs, stable, snaps, n.transport, raft.Configuration{Servers: []raft.Server{self}})
 		if err != nil {
 			return fmt.Errorf("found cluster: %w", err)
 		}
 	}
-	machine := &fsm{store: n.store, applied: n.applied, log: n.logs, snaps: snaps}
+	machine := &fsm{store: n.store, applied: n.applied, log: n.logs, snaps: snaps, marks: &n.marks}
 	if n.raft, err = raft.NewRaft(conf, machine, n.logs, stable, snaps, n.transport); err != nil {
 		if damage := snaps.damage(); damage != nil {
 			return damage
@@ -202,22 +250,24 @@ func (n *Node) unfound(stable raft.StableStore) error {
 	return stable.SetUint64([]byte("CurrentTerm"), 0)
 }
 
+// isAlone reports whether a fresh node is to found a cluster by itself.
+func (n *Node) isAlone() bool {
+	id := n.disk.self.get()
+	return n.cfg.BootstrapExpect <= 1 && len(n.cfg.Join) == 0 && id.cluster() == ""
+}
+
 // isSoleVoter reports whether this node is the only one that votes.
 func (n *Node) isSoleVoter() bool {
 	v := n.voters()
 	return len(v) == 1 && v[0] == raft.ServerID(n.cfg.NodeID)
 }
 
-// awaitReady returns once the node is ready, and has noted its cluster.
-func (n *Node) awaitReady(ctx context.Context) error {
-	if err := n.awaitLeader(ctx); err != nil {
-		return err
+// noteIdentity fails the node if err is a failed write of its identity.
+func (n *Node) noteIdentity(err error) error {
+	if broken := new(identityError); errors.As(err, &broken) {
+		n.fail(err)
 	}
-	if n.disk.dir == nil {
-		return nil
-	}
-	id, _ := n.store.Cluster()
-	return n.disk.dir.joinCluster(id)
+	return err
 }
 
 // awaitLeader says every few seconds that it still waits.
@@ -229,7 +279,7 @@ func (n *Node) awaitLeader(ctx context.Context) error {
 		select {
 		case <-n.ready:
 			return nil
-		case err := <-n.unfounded:
+		case err := <-n.unready:
 			return err
 		case <-n.failed:
 			return failedBy(n.Err())
@@ -238,7 +288,7 @@ func (n *Node) awaitLeader(ctx context.Context) error {
 		case <-tick.C:
 			leader, _ := n.raft.LeaderWithID()
 			n.log.Warn("still waiting to catch up with a leader", "since", time.Since(start).Round(time.Second),
-				"state", n.raft.State(), "leader", leader, "voters", n.voters())
+				"stage", n.stage(), "state", n.raft.State(), "leader", leader, "voters", n.voters())
 		}
 	}
 }
@@ -291,6 +341,11 @@ func (n *Node) close() error {
 		n.loops.Wait()
 		<-n.settled
 	})
+	if n.isRouted() {
+		if err := n.cfg.Peers.Close(); err != nil {
+			n.log.Warn("stop answering other members", "err", err)
+		}
+	}
 	down := quiet && n.patiently(func() { n.raft.Shutdown().Error() })
 	close(n.closed)
 	if !down {
@@ -312,10 +367,25 @@ func (n *Node) patiently(f func()) bool {
 	return within(d, f)
 }
 
+// members returns the latest configuration, committed or not.
+func (n *Node) members() []raft.Server {
+	return n.raft.GetConfiguration().Configuration().Servers
+}
+
+// member returns this configuration's entry of id.
+func (n *Node) member(id string) (raft.Server, bool) {
+	for _, s := range n.members() {
+		if s.ID == raft.ServerID(id) {
+			return s, true
+		}
+	}
+	return raft.Server{}, false
+}
+
 // voters returns who votes, by the latest configuration.
 func (n *Node) voters() []raft.ServerID {
 	var ids []raft.ServerID
-	for _, s := range n.raft.GetConfiguration().Configuration().Servers {
+	for _, s := range n.members() {
 		if s.Suffrage == raft.Voter {
 			ids = append(ids, s.ID)
 		}

@@ -19,17 +19,17 @@ const (
 	maxQueuedBytes = 64 << 20
 )
 
-// proposer groups the commands of many callers into few log entries. There is
-// no timer: while entries are in flight the next group gathers.
+// proposer groups the commands of many callers and passes the groups on: into
+// few log entries where this node leads, else to the leader. There is no timer:
+// while groups are in flight the next one gathers.
 type proposer struct {
-	raft   *raft.Raft
-	admit  func() error  // nil, or why no command may be proposed now
+	node   *Node
 	wake   chan struct{} // capacity 1
-	stop   chan struct{} // closed by the node
 	slots  chan struct{} // capacity maxInFlight; full = wait
-	flight chan *flight  // capacity maxInFlight; in log order
+	flight chan *flight  // capacity maxInFlight; in the order in which they were sent
 
-	max int // commands in queue
+	to   route // where line leads; owned by propose
+	line line  // nil = none; owned by propose
 
 	mu     sync.Mutex
 	queue  []*proposal // guarded by mu
@@ -40,6 +40,7 @@ type proposer struct {
 // proposal is one caller's command.
 type proposal struct {
 	data  []byte // encoded
+	here  bool   // it came from another member, and is not passed on a second time
 	state atomic.Uint32
 	done  chan struct{} // closed after out and err are set
 	out   store.Outcome
@@ -54,26 +55,39 @@ const (
 	left
 )
 
-// flight is one log entry on its way.
+// flight is one group on its way.
 type flight struct {
-	group  []*proposal
-	future raft.ApplyFuture
+	group   []*proposal
+	results func() []Result // one for each of group
 }
 
-func newProposer(r *raft.Raft, limit int, admit func() error, stop chan struct{}) *proposer {
+func newProposer(n *Node) *proposer {
 	return &proposer{
-		raft: r, admit: admit, max: limit, stop: stop,
-		wake:   make(chan struct{}, 1),
-		slots:  make(chan struct{}, maxInFlight),
-		flight: make(chan *flight, maxInFlight),
+		node: n, wake: make(chan struct{}, 1),
+		slots: make(chan struct{}, maxInFlight), flight: make(chan *flight, maxInFlight),
 	}
 }
 
-// Propose replicates c and returns what it came to on the state machine. It
-// sets c's time. Every error is either ErrNotProposed or ErrUnknownOutcome, and
-// says why (ErrNotLeader, ErrOverloaded, ErrTooLarge, ErrDiskFull, ErrFailed,
-// ErrClosed, the context's error). An Outcome that is a refusal is no error.
+// Propose replicates c and returns what it came to on the state machine. The
+// leader sets c's time. Where this node does not lead it asks the leader, and
+// waits for one for a few seconds if ctx allows. Every error is either
+// ErrNotProposed or ErrUnknownOutcome, and says why (ErrNotLeader,
+// ErrOverloaded, ErrTooLarge, ErrDiskFull, ErrLevel, ErrFailed, ErrClosed, the
+// context's error). An Outcome that is a refusal is no error. This node's own
+// store may lag behind the outcome's revision; see Wait.
 func (n *Node) Propose(ctx context.Context, c store.Command) (store.Outcome, error) {
+	var s search
+	for {
+		changed := n.leaders.changed()
+		out, err := n.proposeOnce(ctx, c)
+		// Only what surely did not happen may be tried again without a request id.
+		if err == nil || !errors.Is(err, ErrNotProposed) || !errors.Is(err, ErrNotLeader) || !n.again(ctx, &s, changed) {
+			return out, err
+		}
+	}
+}
+
+func (n *Node) proposeOnce(ctx context.Context, c store.Command) (store.Outcome, error) {
 	p, err := n.Submit(ctx, c)
 	if err != nil {
 		return store.Outcome{}, err
@@ -87,15 +101,24 @@ type Pending struct {
 	proposal *proposal
 }
 
-// Submit is Propose without the wait. Commands that one goroutine submits take
-// effect in the order of its calls, if they do. An error is ErrNotProposed and
-// says why.
+// Submit is Propose without the wait and without a second try. Commands that
+// one goroutine submits take effect in the order of its calls, if they do; one
+// whose outcome stays unknown may take effect later than its successors. An
+// error is ErrNotProposed and says why.
 func (n *Node) Submit(ctx context.Context, c store.Command) (Pending, error) {
+	return n.submit(ctx, c, false)
+}
+
+// submit queues c; here = only as long as this node leads.
+func (n *Node) submit(ctx context.Context, c store.Command, here bool) (Pending, error) {
+	if err := n.checkLevel(c.Kind); err != nil {
+		return Pending{}, notProposed(err)
+	}
 	c.Time = max(n.cfg.Now(), n.store.Time())
 	if err := c.Validate(); err != nil {
 		return Pending{}, notProposed(fmt.Errorf("validate command: %w", err))
 	}
-	p := &proposal{data: c.Append(nil), done: make(chan struct{})}
+	p := &proposal{data: c.Append(nil), here: here, done: make(chan struct{})}
 	if err := n.enqueue(ctx, p); err != nil {
 		return Pending{}, notProposed(err)
 	}
@@ -124,7 +147,7 @@ func (n *Node) enqueue(ctx context.Context, p *proposal) error {
 		return failedBy(n.Err())
 	case len(p.data) > store.MaxCommandBytes:
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(p.data), store.MaxCommandBytes)
-	case !n.isLeader():
+	case !n.isLeader() && (p.here || n.route() == route{}):
 		return ErrNotLeader
 	}
 	return n.proposer.add(p)
@@ -154,7 +177,7 @@ func (q *proposer) add(p *proposal) error {
 	switch {
 	case q.closed:
 		return ErrClosed
-	case len(q.queue) >= q.max || q.bytes+len(p.data) > maxQueuedBytes:
+	case len(q.queue) >= q.node.cfg.MaxQueued || q.bytes+len(p.data) > maxQueuedBytes:
 		return ErrOverloaded
 	}
 	q.queue = append(q.queue, p)
@@ -190,14 +213,14 @@ func (q *proposer) take() []*proposal {
 	return group
 }
 
-// propose runs until the node stops: group after group becomes a log entry.
-// It closes flight when it ends.
+// propose runs until the node stops: group after group is sent. It closes
+// flight when it ends.
 func (q *proposer) propose() {
 	defer q.shut()
 	for {
 		select {
 		case q.slots <- struct{}{}:
-		case <-q.stop:
+		case <-q.node.stop:
 			return
 		}
 		group := q.take()
@@ -205,7 +228,7 @@ func (q *proposer) propose() {
 			select {
 			case <-q.wake:
 				group = q.take()
-			case <-q.stop:
+			case <-q.node.stop:
 				return
 			}
 		}
@@ -215,10 +238,16 @@ func (q *proposer) propose() {
 
 // submit holds one slot, and gives it back or passes it on with the flight.
 func (q *proposer) submit(group []*proposal) {
-	if err := q.admit(); err != nil {
-		for _, p := range group {
-			p.finish(store.Outcome{}, notProposed(err))
-		}
+	err := q.connect()
+	if err == nil && q.to.local {
+		err = q.node.admitWrites()
+	}
+	if err != nil {
+		<-q.slots
+		finishAll(group, notProposed(err))
+		return
+	}
+	if group = q.sendable(group); len(group) == 0 {
 		<-q.slots
 		return
 	}
@@ -226,26 +255,81 @@ func (q *proposer) submit(group []*proposal) {
 	for i, p := range group {
 		commands[i] = p.data
 	}
-	data := store.JoinEntry(commands)
-	// BatchApplyCh buffers more than maxInFlight, so that this does not block.
-	q.flight <- &flight{group, q.raft.ApplyLog(raft.Log{Data: data, Extensions: sumOf(raft.LogCommand, data)}, 0)}
+	// The channel has room for all slots, so that this does not block.
+	q.flight <- &flight{group, q.line.send(store.JoinEntry(commands), len(group))}
 }
 
-// settle hands out the outcomes of the entries until flight is closed and
-// empty.
+// connect makes line lead to the present leader. Commands that went another way
+// are settled first, so that the order of one caller's holds.
+func (q *proposer) connect() error {
+	want := q.node.route()
+	if q.line != nil && want == q.to && !q.line.isBroken() {
+		return nil
+	}
+	if q.line != nil {
+		if !q.drain() {
+			return ErrClosed
+		}
+		q.line.close()
+		q.line = nil
+		want = q.node.route()
+	}
+	l, err := q.node.openLine(want)
+	if err != nil {
+		return err
+	}
+	q.to, q.line = want, l
+	return nil
+}
+
+// drain returns once nothing is in flight, or false when the node stops. The
+// caller holds one slot.
+func (q *proposer) drain() bool {
+	held := 0
+	defer func() {
+		for range held {
+			<-q.slots
+		}
+	}()
+	for held < maxInFlight-1 {
+		select {
+		case q.slots <- struct{}{}:
+			held++
+		case <-q.node.stop:
+			return false
+		}
+	}
+	return true
+}
+
+// sendable refuses those of group that have been passed on once, unless this
+// node leads, and returns the others.
+func (q *proposer) sendable(group []*proposal) []*proposal {
+	if q.to.local {
+		return group
+	}
+	keep := group[:0]
+	for _, p := range group {
+		if p.here {
+			p.finish(store.Outcome{}, notProposed(ErrNotLeader))
+		} else {
+			keep = append(keep, p)
+		}
+	}
+	return keep
+}
+
+func finishAll(group []*proposal, err error) {
+	for _, p := range group {
+		p.finish(store.Outcome{}, err)
+	}
+}
+
+// settle hands out the results of the groups until flight is closed and empty.
 func (q *proposer) settle() {
 	for f := range q.flight {
-		err := f.future.Error()
-		outs, _ := f.future.Response().([]store.Outcome)
-		for i, p := range f.group {
-			switch {
-			case err != nil:
-				p.finish(store.Outcome{}, proposeError(err))
-			case i < len(outs):
-				p.finish(outs[i], nil)
-			default:
-				p.finish(store.Outcome{}, unknownOutcome(errors.New("the state machine gave no outcome")))
-			}
+		for i, r := range f.results() {
+			f.group[i].finish(r.Outcome, r.Err)
 		}
 		<-q.slots
 	}

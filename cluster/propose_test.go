@@ -123,7 +123,7 @@ func TestPropose_EachCallerGetsItsOwnOutcome(t *testing.T) {
 }
 
 func TestPropose_GroupsUpToLimits(t *testing.T) {
-	q := &proposer{max: 1000, wake: make(chan struct{}, 1)}
+	q := &proposer{node: &Node{cfg: Config{MaxQueued: 1000}}, wake: make(chan struct{}, 1)}
 	add := func(size int) {
 		if err := q.add(&proposal{data: make([]byte, size)}); err != nil {
 			t.Fatal(err)

@@ -24,8 +24,14 @@ func newRaftLogger(to *slog.Logger) hclog.Logger { return &raftLogger{to: to.Wit
 // noNews are the starts of messages that raft rates higher than they deserve.
 var noNews = []string{
 	"heartbeat timeout reached",
+	"no known peers, aborting election",
 	"found temporary snapshot",
 	"skipping application of old log",
+	"failed to get previous log",        // a follower that lags; the leader finds where it is
+	"appendEntries rejected",            // the same on the leader
+	"failed to decode incoming command", // a connection that ended
+	"peer has newer term",               // another one leads
+	"rejecting pre-vote request since we have a leader",
 }
 
 // Log writes one line.

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/pemba-authz/pemba/internal/faulty"
 )
 
 // readIndex answers "up to where must I read to see every write acknowledged
@@ -51,9 +53,22 @@ func (r *readIndex) take() *round {
 }
 
 // ReadIndex returns a revision such that a view at it reflects every write
-// acknowledged anywhere before the call; Wait for it before reading. It fails
-// with ErrNotLeader, the context's error, ErrFailed or ErrClosed.
+// acknowledged anywhere before the call; Wait for it before reading. Where this
+// node does not lead it asks the leader, and waits for one for a few seconds if
+// ctx allows. It fails with ErrNotLeader, the context's error, ErrFailed or
+// ErrClosed.
 func (n *Node) ReadIndex(ctx context.Context) (uint64, error) {
+	var s search
+	for {
+		changed := n.leaders.changed()
+		rev, err := n.joinRound(ctx)
+		if !errors.Is(err, ErrNotLeader) || !n.again(ctx, &s, changed) {
+			return rev, err
+		}
+	}
+}
+
+func (n *Node) joinRound(ctx context.Context) (uint64, error) {
 	r := n.reads.join()
 	select {
 	case <-r.done:
@@ -89,9 +104,13 @@ func (n *Node) serveReads() {
 
 // confirm is one round.
 func (n *Node) confirm() (uint64, error) {
+	if faulty.StaleRead {
+		return n.logs.gaps.lastCommand(n.raft.CommitIndex()), nil
+	}
+	changed := n.leaders.changed()
 	t := n.tenure.Load()
 	if t == nil {
-		return 0, ErrNotLeader
+		return n.askLeader(changed)
 	}
 	// Before an entry of its own term is committed, a leader does not know
 	// what its predecessors committed.
@@ -116,6 +135,34 @@ func (n *Node) confirm() (uint64, error) {
 		return 0, ErrNotLeader
 	}
 	return n.logs.gaps.lastCommand(commit), nil
+}
+
+// askLeaderTimeouts is how many heartbeat timeouts the leader may take to
+// answer a round; by then there should be another one.
+const askLeaderTimeouts = 3
+
+// askLeader is one round where another member leads: the leader begins a round
+// of its own after it is asked. It ends early when changed closes.
+func (n *Node) askLeader(changed <-chan struct{}) (uint64, error) {
+	to := n.route()
+	if to.id == "" {
+		return 0, ErrNotLeader
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askLeaderTimeouts*n.cfg.HeartbeatTimeout)
+	defer cancel()
+	n.loops.Go(func() {
+		select {
+		case <-changed:
+		case <-n.stop:
+		case <-ctx.Done():
+		}
+		cancel()
+	})
+	rev, err := n.cfg.Peers.Peer(to.addr).ReadIndex(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("%w: leader %s at %s: %w", ErrNotLeader, to.id, to.addr, err)
+	}
+	return rev, nil
 }
 
 // CheckAhead says whether rev, which this node has not applied yet, is

@@ -16,6 +16,7 @@ type scanner struct {
 	stable raft.StableStore
 	nodeID string
 	file   string // what errors call the log
+	alone  bool   // nobody can make the node a member any more
 
 	snap    raft.SnapshotMeta  // the newest; zero = none
 	members raft.Configuration // the latest
@@ -93,6 +94,9 @@ func (s *scanner) checkMember() error {
 	current, err := s.stable.GetUint64([]byte("CurrentTerm"))
 	if err != nil || current < s.term {
 		return fmt.Errorf("the current term %d is older than the data's %d (%v)", current, s.term, err)
+	}
+	if !s.alone {
+		return nil
 	}
 	isSelf := func(m raft.Server) bool { return m.ID == raft.ServerID(s.nodeID) }
 	if !slices.ContainsFunc(s.members.Servers, isSelf) {

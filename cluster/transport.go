@@ -2,9 +2,12 @@ package cluster
 
 import (
 	"fmt"
+	"io"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/pemba-authz/pemba/internal/faulty"
 )
 
 // transport is what raft talks to the other members with. It keeps raft from
@@ -18,28 +21,40 @@ type transport struct {
 	// heard is the highest commit index that a leader has told us since the
 	// start, 0 = no leader yet.
 	heard atomic.Uint64
+
+	admit func(raft.RPC) error         // nil, or why raft may not see a request; set before pump runs
+	onLog func(term, committed uint64) // told of what leaders have committed; nil = nobody; set before pump runs
+
+	reached contacts // when followers last answered this leader
 }
 
 // newTransport listens at cfg.RaftAddr, or nowhere when there is none: a
-// cluster of one member has nobody to talk to.
-func newTransport(cfg *Config, stop chan struct{}) (*transport, error) {
-	t := &transport{Transport: cfg.Transport, requests: make(chan raft.RPC), stop: stop}
+// cluster of one member has nobody to talk to. The port is nil without one.
+func newTransport(cfg *Config, stop chan struct{}, lineage func() lineage) (*transport, *port, error) {
+	t := &transport{Transport: cfg.Transport, requests: make(chan raft.RPC), stop: stop, admit: func(raft.RPC) error { return nil }}
 	switch {
 	case t.Transport != nil:
 	case cfg.RaftAddr == "":
 		_, t.Transport = raft.NewInmemTransport(raft.ServerAddress(cfg.NodeID))
 	default:
-		tcp, err := raft.NewTCPTransportWithLogger(cfg.RaftAddr, nil, raftPoolSize, raftDialTimeout, newRaftLogger(cfg.Logger))
+		p, err := listen(cfg, lineage)
 		if err != nil {
-			return nil, fmt.Errorf("listen on raft address %s: %w", cfg.RaftAddr, err)
+			return nil, nil, fmt.Errorf("listen on raft address %s: %w", cfg.RaftAddr, err)
 		}
-		t.Transport = tcp
+		t.Transport = injectedTransport(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+			Stream: &raftStreams{p.raft, p}, MaxPool: raftPoolSize, Timeout: raftDialTimeout, Logger: newRaftLogger(cfg.Logger),
+		}))
+		return t, p, nil
 	}
-	return t, nil
+	return t, nil, nil
 }
 
 // SetHeartbeatHandler does nothing: heartbeats queue with everything else.
-func (t *transport) SetHeartbeatHandler(func(raft.RPC)) {}
+func (t *transport) SetHeartbeatHandler(handle func(raft.RPC)) {
+	if faulty.HeartbeatFastPath {
+		t.Transport.SetHeartbeatHandler(handle)
+	}
+}
 
 // Consumer returns what pump passes on.
 func (t *transport) Consumer() <-chan raft.RPC { return t.requests }
@@ -67,9 +82,11 @@ func (t *transport) pump() {
 	for {
 		select {
 		case rpc := <-in:
-			if a, ok := rpc.Command.(*raft.AppendEntriesRequest); ok && a.LeaderCommitIndex > t.heard.Load() {
-				t.heard.Store(a.LeaderCommitIndex) // pump is the only writer
+			if err := t.admit(rpc); err != nil {
+				refuse(rpc, err)
+				continue
 			}
+			t.listen(rpc)
 			t.send(rpc)
 		case <-t.stop:
 			return
@@ -77,11 +94,47 @@ func (t *transport) pump() {
 	}
 }
 
+// listen notes what a leader says it has committed. Heartbeats do not say it.
+func (t *transport) listen(rpc raft.RPC) {
+	a, ok := rpc.Command.(*raft.AppendEntriesRequest)
+	if !ok || a.LeaderCommitIndex == 0 {
+		return
+	}
+	if a.LeaderCommitIndex > t.heard.Load() {
+		t.heard.Store(a.LeaderCommitIndex) // pump is the only writer
+	}
+	if t.onLog != nil {
+		t.onLog(a.Term, a.LeaderCommitIndex)
+	}
+}
+
+// refuse answers a request that raft does not see. What follows a snapshot's
+// request on the wire is read, so that the connection stays in step.
+func refuse(rpc raft.RPC, err error) {
+	if rpc.Reader == nil {
+		rpc.Respond(&raft.AppendEntriesResponse{}, err) // pipelines in memory look only at this
+		return
+	}
+	go func() { // ends when the connection does
+		io.Copy(io.Discard, rpc.Reader)
+		rpc.Respond(nil, err)
+	}()
+}
+
+// AppendEntries notes which followers answer. Heartbeats come this way.
+func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	err := t.Transport.AppendEntries(id, target, args, resp)
+	if err == nil {
+		t.reached.note(id)
+	}
+	return err
+}
+
 func (t *transport) send(rpc raft.RPC) {
 	select {
 	case t.requests <- rpc:
 	case <-t.stop:
-		rpc.Respond(nil, ErrClosed)
+		refuse(rpc, ErrClosed)
 	}
 }
 

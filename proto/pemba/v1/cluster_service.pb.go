@@ -83,9 +83,15 @@ func (NodeState) EnumDescriptor() ([]byte, []int) {
 	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{0}
 }
 
-// StatusRequest has no settings yet.
+// StatusRequest asks for the asked node's sight, and for what others say.
 type StatusRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True to ask every member how it is; waits a second for those that do not
+	// answer.
+	Nodes bool `protobuf:"varint,1,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	// True to have every member hash its state at one common revision, which
+	// holds up its writer for as long as it takes to read everything.
+	Hash          bool `protobuf:"varint,2,opt,name=hash,proto3" json:"hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -118,6 +124,20 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
 	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *StatusRequest) GetNodes() bool {
+	if x != nil {
+		return x.Nodes
+	}
+	return false
+}
+
+func (x *StatusRequest) GetHash() bool {
+	if x != nil {
+		return x.Hash
+	}
+	return false
 }
 
 // StatusResponse is one node's sight of the cluster. Revisions, indices and
@@ -158,7 +178,9 @@ type StatusResponse struct {
 	// Free room on the disk of the data directory, in bytes; -1 = not known.
 	DiskFreeBytes int64 `protobuf:"varint,16,opt,name=disk_free_bytes,json=diskFreeBytes,proto3" json:"disk_free_bytes,omitempty"`
 	// Version of the server.
-	Version       string `protobuf:"bytes,17,opt,name=version,proto3" json:"version,omitempty"`
+	Version string `protobuf:"bytes,17,opt,name=version,proto3" json:"version,omitempty"`
+	// What every member says of itself, if asked for.
+	Nodes         []*NodeStatus `protobuf:"bytes,18,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -312,6 +334,204 @@ func (x *StatusResponse) GetVersion() string {
 	return ""
 }
 
+func (x *StatusResponse) GetNodes() []*NodeStatus {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+// NodeStatus is what a member says of itself.
+type NodeStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the node.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Where the other nodes reach it.
+	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	// Where clients reach it; empty = not told.
+	ClientAddress string `protobuf:"bytes,3,opt,name=client_address,json=clientAddress,proto3" json:"client_address,omitempty"`
+	// True for a voter, false for a nonvoting replica.
+	Voter bool `protobuf:"varint,4,opt,name=voter,proto3" json:"voter,omitempty"`
+	// Why the rest is not known; empty = it is.
+	Problem string `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Its part in the cluster.
+	State NodeState `protobuf:"varint,6,opt,name=state,proto3,enum=pemba.v1.NodeState" json:"state,omitempty"`
+	// Version of its server.
+	Version string `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	// Feature level: commands that need a higher one than all members have are
+	// not proposed.
+	Level int32 `protobuf:"varint,8,opt,name=level,proto3" json:"level,omitempty"`
+	// True when it has caught up since its start.
+	Ready bool `protobuf:"varint,9,opt,name=ready,proto3" json:"ready,omitempty"`
+	// Current Raft term.
+	Term uint64 `protobuf:"varint,10,opt,name=term,proto3" json:"term,omitempty"`
+	// Revision of its newest view.
+	AppliedRevision uint64 `protobuf:"varint,11,opt,name=applied_revision,json=appliedRevision,proto3" json:"applied_revision,omitempty"`
+	// Highest log index that it knows to be committed.
+	CommitIndex uint64 `protobuf:"varint,12,opt,name=commit_index,json=commitIndex,proto3" json:"commit_index,omitempty"`
+	// Highest index in its log.
+	LastLogIndex uint64 `protobuf:"varint,13,opt,name=last_log_index,json=lastLogIndex,proto3" json:"last_log_index,omitempty"`
+	// Revisions behind the newest of the nodes that answered.
+	Lag uint64 `protobuf:"varint,14,opt,name=lag,proto3" json:"lag,omitempty"`
+	// How old its newest view is at most; zero on the leader.
+	LastContact *durationpb.Duration `protobuf:"bytes,15,opt,name=last_contact,json=lastContact,proto3" json:"last_contact,omitempty"`
+	// Hash of its state in hex, if asked for; empty = not known.
+	Hash string `protobuf:"bytes,16,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Revision of the hashed state.
+	HashRevision  uint64 `protobuf:"varint,17,opt,name=hash_revision,json=hashRevision,proto3" json:"hash_revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeStatus) Reset() {
+	*x = NodeStatus{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeStatus) ProtoMessage() {}
+
+func (x *NodeStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeStatus.ProtoReflect.Descriptor instead.
+func (*NodeStatus) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *NodeStatus) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *NodeStatus) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *NodeStatus) GetClientAddress() string {
+	if x != nil {
+		return x.ClientAddress
+	}
+	return ""
+}
+
+func (x *NodeStatus) GetVoter() bool {
+	if x != nil {
+		return x.Voter
+	}
+	return false
+}
+
+func (x *NodeStatus) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *NodeStatus) GetState() NodeState {
+	if x != nil {
+		return x.State
+	}
+	return NodeState_NODE_STATE_UNSPECIFIED
+}
+
+func (x *NodeStatus) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *NodeStatus) GetLevel() int32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *NodeStatus) GetReady() bool {
+	if x != nil {
+		return x.Ready
+	}
+	return false
+}
+
+func (x *NodeStatus) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *NodeStatus) GetAppliedRevision() uint64 {
+	if x != nil {
+		return x.AppliedRevision
+	}
+	return 0
+}
+
+func (x *NodeStatus) GetCommitIndex() uint64 {
+	if x != nil {
+		return x.CommitIndex
+	}
+	return 0
+}
+
+func (x *NodeStatus) GetLastLogIndex() uint64 {
+	if x != nil {
+		return x.LastLogIndex
+	}
+	return 0
+}
+
+func (x *NodeStatus) GetLag() uint64 {
+	if x != nil {
+		return x.Lag
+	}
+	return 0
+}
+
+func (x *NodeStatus) GetLastContact() *durationpb.Duration {
+	if x != nil {
+		return x.LastContact
+	}
+	return nil
+}
+
+func (x *NodeStatus) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *NodeStatus) GetHashRevision() uint64 {
+	if x != nil {
+		return x.HashRevision
+	}
+	return 0
+}
+
 // Member is one node of the cluster.
 type Member struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -327,7 +547,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_pemba_v1_cluster_service_proto_msgTypes[2]
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -339,7 +559,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_cluster_service_proto_msgTypes[2]
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -352,7 +572,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{2}
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Member) GetId() string {
@@ -376,12 +596,622 @@ func (x *Member) GetVoter() bool {
 	return false
 }
 
+// DiscoverRequest has no settings.
+type DiscoverRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscoverRequest) Reset() {
+	*x = DiscoverRequest{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscoverRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscoverRequest) ProtoMessage() {}
+
+func (x *DiscoverRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscoverRequest.ProtoReflect.Descriptor instead.
+func (*DiscoverRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{4}
+}
+
+// DiscoverResponse is who the asked node is.
+type DiscoverResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the node.
+	NodeId string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	// Random id of its data directory.
+	DiskId string `protobuf:"bytes,2,opt,name=disk_id,json=diskId,proto3" json:"disk_id,omitempty"`
+	// Where other nodes reach it.
+	Address string `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	// How far it has come on its way into a cluster: fresh, promised, joining or
+	// member.
+	Stage string `protobuf:"bytes,4,opt,name=stage,proto3" json:"stage,omitempty"`
+	// UUID of the cluster that it is in, founds or joins; empty = none.
+	ClusterId string `protobuf:"bytes,5,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	// How many nodes it expects to found a cluster with.
+	Expect int32 `protobuf:"varint,6,opt,name=expect,proto3" json:"expect,omitempty"`
+	// Its feature level.
+	Level int32 `protobuf:"varint,7,opt,name=level,proto3" json:"level,omitempty"`
+	// Where other nodes reach the leader that it knows; empty = none.
+	LeaderAddress string `protobuf:"bytes,8,opt,name=leader_address,json=leaderAddress,proto3" json:"leader_address,omitempty"`
+	// Id of the node that proposed the founding that it takes part in; empty =
+	// none.
+	ProposerId    string `protobuf:"bytes,9,opt,name=proposer_id,json=proposerId,proto3" json:"proposer_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscoverResponse) Reset() {
+	*x = DiscoverResponse{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscoverResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscoverResponse) ProtoMessage() {}
+
+func (x *DiscoverResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscoverResponse.ProtoReflect.Descriptor instead.
+func (*DiscoverResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DiscoverResponse) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
+func (x *DiscoverResponse) GetDiskId() string {
+	if x != nil {
+		return x.DiskId
+	}
+	return ""
+}
+
+func (x *DiscoverResponse) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *DiscoverResponse) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *DiscoverResponse) GetClusterId() string {
+	if x != nil {
+		return x.ClusterId
+	}
+	return ""
+}
+
+func (x *DiscoverResponse) GetExpect() int32 {
+	if x != nil {
+		return x.Expect
+	}
+	return 0
+}
+
+func (x *DiscoverResponse) GetLevel() int32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *DiscoverResponse) GetLeaderAddress() string {
+	if x != nil {
+		return x.LeaderAddress
+	}
+	return ""
+}
+
+func (x *DiscoverResponse) GetProposerId() string {
+	if x != nil {
+		return x.ProposerId
+	}
+	return ""
+}
+
+// AddNodeRequest names a fresh node.
+type AddNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where clients reach it.
+	ClientAddress string `protobuf:"bytes,1,opt,name=client_address,json=clientAddress,proto3" json:"client_address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddNodeRequest) Reset() {
+	*x = AddNodeRequest{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddNodeRequest) ProtoMessage() {}
+
+func (x *AddNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddNodeRequest.ProtoReflect.Descriptor instead.
+func (*AddNodeRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AddNodeRequest) GetClientAddress() string {
+	if x != nil {
+		return x.ClientAddress
+	}
+	return ""
+}
+
+// AddNodeResponse means that the node is a member.
+type AddNodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddNodeResponse) Reset() {
+	*x = AddNodeResponse{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddNodeResponse) ProtoMessage() {}
+
+func (x *AddNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddNodeResponse.ProtoReflect.Descriptor instead.
+func (*AddNodeResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *AddNodeResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// RemoveNodeRequest names a member.
+type RemoveNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Also if too few voters are left that answer.
+	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveNodeRequest) Reset() {
+	*x = RemoveNodeRequest{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveNodeRequest) ProtoMessage() {}
+
+func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveNodeRequest.ProtoReflect.Descriptor instead.
+func (*RemoveNodeRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RemoveNodeRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RemoveNodeRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+// RemoveNodeResponse means that it is no member any more.
+type RemoveNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveNodeResponse) Reset() {
+	*x = RemoveNodeResponse{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveNodeResponse) ProtoMessage() {}
+
+func (x *RemoveNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveNodeResponse.ProtoReflect.Descriptor instead.
+func (*RemoveNodeResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{9}
+}
+
+// PromoteNodeRequest names a nonvoter.
+type PromoteNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromoteNodeRequest) Reset() {
+	*x = PromoteNodeRequest{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromoteNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromoteNodeRequest) ProtoMessage() {}
+
+func (x *PromoteNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromoteNodeRequest.ProtoReflect.Descriptor instead.
+func (*PromoteNodeRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PromoteNodeRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// PromoteNodeResponse means that it is a voter.
+type PromoteNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromoteNodeResponse) Reset() {
+	*x = PromoteNodeResponse{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromoteNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromoteNodeResponse) ProtoMessage() {}
+
+func (x *PromoteNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromoteNodeResponse.ProtoReflect.Descriptor instead.
+func (*PromoteNodeResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{11}
+}
+
+// DemoteNodeRequest names a voter.
+type DemoteNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Also if too few voters are left that answer.
+	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DemoteNodeRequest) Reset() {
+	*x = DemoteNodeRequest{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DemoteNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DemoteNodeRequest) ProtoMessage() {}
+
+func (x *DemoteNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DemoteNodeRequest.ProtoReflect.Descriptor instead.
+func (*DemoteNodeRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DemoteNodeRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DemoteNodeRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+// DemoteNodeResponse means that it is a nonvoter.
+type DemoteNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DemoteNodeResponse) Reset() {
+	*x = DemoteNodeResponse{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DemoteNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DemoteNodeResponse) ProtoMessage() {}
+
+func (x *DemoteNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DemoteNodeResponse.ProtoReflect.Descriptor instead.
+func (*DemoteNodeResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{13}
+}
+
+// TransferLeadershipRequest names the leader to be.
+type TransferLeadershipRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of a voter; empty = the one that lags least.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferLeadershipRequest) Reset() {
+	*x = TransferLeadershipRequest{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferLeadershipRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferLeadershipRequest) ProtoMessage() {}
+
+func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
+func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *TransferLeadershipRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// TransferLeadershipResponse means that another node leads.
+type TransferLeadershipResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	LeaderId      string `protobuf:"bytes,1,opt,name=leader_id,json=leaderId,proto3" json:"leader_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferLeadershipResponse) Reset() {
+	*x = TransferLeadershipResponse{}
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferLeadershipResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferLeadershipResponse) ProtoMessage() {}
+
+func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_cluster_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
+func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_cluster_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *TransferLeadershipResponse) GetLeaderId() string {
+	if x != nil {
+		return x.LeaderId
+	}
+	return ""
+}
+
 var File_pemba_v1_cluster_service_proto protoreflect.FileDescriptor
 
 const file_pemba_v1_cluster_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1epemba/v1/cluster_service.proto\x12\bpemba.v1\x1a\x1egoogle/protobuf/duration.proto\"\x0f\n" +
-	"\rStatusRequest\"\xeb\x04\n" +
+	"\x1epemba/v1/cluster_service.proto\x12\bpemba.v1\x1a\x1egoogle/protobuf/duration.proto\"9\n" +
+	"\rStatusRequest\x12\x14\n" +
+	"\x05nodes\x18\x01 \x01(\bR\x05nodes\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\bR\x04hash\"\x97\x05\n" +
 	"\x0eStatusResponse\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12)\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x13.pemba.v1.NodeStateR\x05state\x12\x14\n" +
@@ -401,19 +1231,80 @@ const file_pemba_v1_cluster_service_proto_rawDesc = "" +
 	"\x0esnapshot_index\x18\x0e \x01(\x04R\rsnapshotIndex\x12\x1b\n" +
 	"\tlog_bytes\x18\x0f \x01(\x03R\blogBytes\x12&\n" +
 	"\x0fdisk_free_bytes\x18\x10 \x01(\x03R\rdiskFreeBytes\x12\x18\n" +
-	"\aversion\x18\x11 \x01(\tR\aversion\"H\n" +
+	"\aversion\x18\x11 \x01(\tR\aversion\x12*\n" +
+	"\x05nodes\x18\x12 \x03(\v2\x14.pemba.v1.NodeStatusR\x05nodes\"\x8f\x04\n" +
+	"\n" +
+	"NodeStatus\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12%\n" +
+	"\x0eclient_address\x18\x03 \x01(\tR\rclientAddress\x12\x14\n" +
+	"\x05voter\x18\x04 \x01(\bR\x05voter\x12\x18\n" +
+	"\aproblem\x18\x05 \x01(\tR\aproblem\x12)\n" +
+	"\x05state\x18\x06 \x01(\x0e2\x13.pemba.v1.NodeStateR\x05state\x12\x18\n" +
+	"\aversion\x18\a \x01(\tR\aversion\x12\x14\n" +
+	"\x05level\x18\b \x01(\x05R\x05level\x12\x14\n" +
+	"\x05ready\x18\t \x01(\bR\x05ready\x12\x12\n" +
+	"\x04term\x18\n" +
+	" \x01(\x04R\x04term\x12)\n" +
+	"\x10applied_revision\x18\v \x01(\x04R\x0fappliedRevision\x12!\n" +
+	"\fcommit_index\x18\f \x01(\x04R\vcommitIndex\x12$\n" +
+	"\x0elast_log_index\x18\r \x01(\x04R\flastLogIndex\x12\x10\n" +
+	"\x03lag\x18\x0e \x01(\x04R\x03lag\x12<\n" +
+	"\flast_contact\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\vlastContact\x12\x12\n" +
+	"\x04hash\x18\x10 \x01(\tR\x04hash\x12#\n" +
+	"\rhash_revision\x18\x11 \x01(\x04R\fhashRevision\"H\n" +
 	"\x06Member\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
-	"\x05voter\x18\x03 \x01(\bR\x05voter*\x8a\x01\n" +
+	"\x05voter\x18\x03 \x01(\bR\x05voter\"\x11\n" +
+	"\x0fDiscoverRequest\"\x89\x02\n" +
+	"\x10DiscoverResponse\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x17\n" +
+	"\adisk_id\x18\x02 \x01(\tR\x06diskId\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05stage\x18\x04 \x01(\tR\x05stage\x12\x1d\n" +
+	"\n" +
+	"cluster_id\x18\x05 \x01(\tR\tclusterId\x12\x16\n" +
+	"\x06expect\x18\x06 \x01(\x05R\x06expect\x12\x14\n" +
+	"\x05level\x18\a \x01(\x05R\x05level\x12%\n" +
+	"\x0eleader_address\x18\b \x01(\tR\rleaderAddress\x12\x1f\n" +
+	"\vproposer_id\x18\t \x01(\tR\n" +
+	"proposerId\"7\n" +
+	"\x0eAddNodeRequest\x12%\n" +
+	"\x0eclient_address\x18\x01 \x01(\tR\rclientAddress\"!\n" +
+	"\x0fAddNodeResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"9\n" +
+	"\x11RemoveNodeRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"\x14\n" +
+	"\x12RemoveNodeResponse\"$\n" +
+	"\x12PromoteNodeRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x15\n" +
+	"\x13PromoteNodeResponse\"9\n" +
+	"\x11DemoteNodeRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"\x14\n" +
+	"\x12DemoteNodeResponse\"+\n" +
+	"\x19TransferLeadershipRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"9\n" +
+	"\x1aTransferLeadershipResponse\x12\x1b\n" +
+	"\tleader_id\x18\x01 \x01(\tR\bleaderId*\x8a\x01\n" +
 	"\tNodeState\x12\x1a\n" +
 	"\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13NODE_STATE_FOLLOWER\x10\x01\x12\x18\n" +
 	"\x14NODE_STATE_CANDIDATE\x10\x02\x12\x15\n" +
 	"\x11NODE_STATE_LEADER\x10\x03\x12\x17\n" +
-	"\x13NODE_STATE_SHUTDOWN\x10\x042M\n" +
+	"\x13NODE_STATE_SHUTDOWN\x10\x042\x8f\x04\n" +
 	"\x0eClusterService\x12;\n" +
-	"\x06Status\x12\x17.pemba.v1.StatusRequest\x1a\x18.pemba.v1.StatusResponseB5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
+	"\x06Status\x12\x17.pemba.v1.StatusRequest\x1a\x18.pemba.v1.StatusResponse\x12A\n" +
+	"\bDiscover\x12\x19.pemba.v1.DiscoverRequest\x1a\x1a.pemba.v1.DiscoverResponse\x12>\n" +
+	"\aAddNode\x12\x18.pemba.v1.AddNodeRequest\x1a\x19.pemba.v1.AddNodeResponse\x12G\n" +
+	"\n" +
+	"RemoveNode\x12\x1b.pemba.v1.RemoveNodeRequest\x1a\x1c.pemba.v1.RemoveNodeResponse\x12J\n" +
+	"\vPromoteNode\x12\x1c.pemba.v1.PromoteNodeRequest\x1a\x1d.pemba.v1.PromoteNodeResponse\x12G\n" +
+	"\n" +
+	"DemoteNode\x12\x1b.pemba.v1.DemoteNodeRequest\x1a\x1c.pemba.v1.DemoteNodeResponse\x12_\n" +
+	"\x12TransferLeadership\x12#.pemba.v1.TransferLeadershipRequest\x1a$.pemba.v1.TransferLeadershipResponseB5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
 
 var (
 	file_pemba_v1_cluster_service_proto_rawDescOnce sync.Once
@@ -428,25 +1319,53 @@ func file_pemba_v1_cluster_service_proto_rawDescGZIP() []byte {
 }
 
 var file_pemba_v1_cluster_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_pemba_v1_cluster_service_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_pemba_v1_cluster_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_pemba_v1_cluster_service_proto_goTypes = []any{
-	(NodeState)(0),              // 0: pemba.v1.NodeState
-	(*StatusRequest)(nil),       // 1: pemba.v1.StatusRequest
-	(*StatusResponse)(nil),      // 2: pemba.v1.StatusResponse
-	(*Member)(nil),              // 3: pemba.v1.Member
-	(*durationpb.Duration)(nil), // 4: google.protobuf.Duration
+	(NodeState)(0),                     // 0: pemba.v1.NodeState
+	(*StatusRequest)(nil),              // 1: pemba.v1.StatusRequest
+	(*StatusResponse)(nil),             // 2: pemba.v1.StatusResponse
+	(*NodeStatus)(nil),                 // 3: pemba.v1.NodeStatus
+	(*Member)(nil),                     // 4: pemba.v1.Member
+	(*DiscoverRequest)(nil),            // 5: pemba.v1.DiscoverRequest
+	(*DiscoverResponse)(nil),           // 6: pemba.v1.DiscoverResponse
+	(*AddNodeRequest)(nil),             // 7: pemba.v1.AddNodeRequest
+	(*AddNodeResponse)(nil),            // 8: pemba.v1.AddNodeResponse
+	(*RemoveNodeRequest)(nil),          // 9: pemba.v1.RemoveNodeRequest
+	(*RemoveNodeResponse)(nil),         // 10: pemba.v1.RemoveNodeResponse
+	(*PromoteNodeRequest)(nil),         // 11: pemba.v1.PromoteNodeRequest
+	(*PromoteNodeResponse)(nil),        // 12: pemba.v1.PromoteNodeResponse
+	(*DemoteNodeRequest)(nil),          // 13: pemba.v1.DemoteNodeRequest
+	(*DemoteNodeResponse)(nil),         // 14: pemba.v1.DemoteNodeResponse
+	(*TransferLeadershipRequest)(nil),  // 15: pemba.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 16: pemba.v1.TransferLeadershipResponse
+	(*durationpb.Duration)(nil),        // 17: google.protobuf.Duration
 }
 var file_pemba_v1_cluster_service_proto_depIdxs = []int32{
-	0, // 0: pemba.v1.StatusResponse.state:type_name -> pemba.v1.NodeState
-	4, // 1: pemba.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
-	3, // 2: pemba.v1.StatusResponse.members:type_name -> pemba.v1.Member
-	1, // 3: pemba.v1.ClusterService.Status:input_type -> pemba.v1.StatusRequest
-	2, // 4: pemba.v1.ClusterService.Status:output_type -> pemba.v1.StatusResponse
-	4, // [4:5] is the sub-list for method output_type
-	3, // [3:4] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	0,  // 0: pemba.v1.StatusResponse.state:type_name -> pemba.v1.NodeState
+	17, // 1: pemba.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	4,  // 2: pemba.v1.StatusResponse.members:type_name -> pemba.v1.Member
+	3,  // 3: pemba.v1.StatusResponse.nodes:type_name -> pemba.v1.NodeStatus
+	0,  // 4: pemba.v1.NodeStatus.state:type_name -> pemba.v1.NodeState
+	17, // 5: pemba.v1.NodeStatus.last_contact:type_name -> google.protobuf.Duration
+	1,  // 6: pemba.v1.ClusterService.Status:input_type -> pemba.v1.StatusRequest
+	5,  // 7: pemba.v1.ClusterService.Discover:input_type -> pemba.v1.DiscoverRequest
+	7,  // 8: pemba.v1.ClusterService.AddNode:input_type -> pemba.v1.AddNodeRequest
+	9,  // 9: pemba.v1.ClusterService.RemoveNode:input_type -> pemba.v1.RemoveNodeRequest
+	11, // 10: pemba.v1.ClusterService.PromoteNode:input_type -> pemba.v1.PromoteNodeRequest
+	13, // 11: pemba.v1.ClusterService.DemoteNode:input_type -> pemba.v1.DemoteNodeRequest
+	15, // 12: pemba.v1.ClusterService.TransferLeadership:input_type -> pemba.v1.TransferLeadershipRequest
+	2,  // 13: pemba.v1.ClusterService.Status:output_type -> pemba.v1.StatusResponse
+	6,  // 14: pemba.v1.ClusterService.Discover:output_type -> pemba.v1.DiscoverResponse
+	8,  // 15: pemba.v1.ClusterService.AddNode:output_type -> pemba.v1.AddNodeResponse
+	10, // 16: pemba.v1.ClusterService.RemoveNode:output_type -> pemba.v1.RemoveNodeResponse
+	12, // 17: pemba.v1.ClusterService.PromoteNode:output_type -> pemba.v1.PromoteNodeResponse
+	14, // 18: pemba.v1.ClusterService.DemoteNode:output_type -> pemba.v1.DemoteNodeResponse
+	16, // 19: pemba.v1.ClusterService.TransferLeadership:output_type -> pemba.v1.TransferLeadershipResponse
+	13, // [13:20] is the sub-list for method output_type
+	6,  // [6:13] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_pemba_v1_cluster_service_proto_init() }
@@ -460,7 +1379,7 @@ func file_pemba_v1_cluster_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pemba_v1_cluster_service_proto_rawDesc), len(file_pemba_v1_cluster_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

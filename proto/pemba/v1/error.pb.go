@@ -46,6 +46,11 @@ type Error struct {
 	//   - MALFORMED_CURSOR, OTHER_REQUEST: the cursor is none of this cluster's, or
 	//     of another request.
 	//
+	// The caller is not admitted (UNAUTHENTICATED):
+	//   - NO_KEY: the server wants a key and the request has none, or not in the
+	//     form "authorization: Bearer KEY";
+	//   - WRONG_KEY: the server does not know the key.
+	//
 	// The request is right but not possible here and now:
 	//   - UNKNOWN_TENANT (NOT_FOUND), RESERVED_TENANT (PERMISSION_DENIED);
 	//   - NO_SCHEMA (FAILED_PRECONDITION): write one first;
@@ -54,6 +59,9 @@ type Error struct {
 	//     REQUEST_ID_TOO_OLD (FAILED_PRECONDITION): of a write;
 	//   - IMPORT_CONFLICT (FAILED_PRECONDITION): another import of that name has
 	//     begun;
+	//   - UNKNOWN_NODE, NOT_FRESH, OTHER_DISK, OTHER_CLUSTER, OTHER_FOUNDERS, REMOVED,
+	//     ADDRESS_IN_USE, NO_NODE_PORT, LEVEL, NOT_CAUGHT_UP, NOT_A_VOTER,
+	//     LAST_VOTER, QUORUM (FAILED_PRECONDITION): of an operation on the members;
 	//   - TOKEN_AHEAD, TOKEN_TOO_OLD, CURSOR_TOO_OLD (OUT_OF_RANGE): its revision
 	//     does not exist yet, or is not readable any more;
 	//   - DEPTH_LIMIT, NESTING_LIMIT, READS_LIMIT, NODES_LIMIT, TIME_LIMIT,
