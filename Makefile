@@ -85,6 +85,10 @@ demo: build ## Show the main job on real input, with a kill -9 in between (under
 run: build ## Start a durable node with the cloud example and print three commands to try
 	examples/run.sh bin/pemba
 
+.PHONY: cluster
+cluster: build ## Start three nodes on loopback that found a cluster
+	examples/cluster.sh bin/pemba
+
 .PHONY: clean
 clean: ## Remove what the targets make
 	rm -rf bin cover.out cover.html bench-go.out bench-cache-off.json bench-cache-on.json

@@ -71,11 +71,7 @@ func notReady() *Error {
 
 // catchUp returns once the store shows every write acknowledged before the call.
 func (s *Service) catchUp(ctx context.Context) error {
-	rev, err := s.node.ReadIndex(ctx)
-	if err == nil {
-		err = s.node.Wait(ctx, rev)
-	}
-	if err != nil {
+	if err := s.readIndex(ctx); err != nil {
 		return nodeError(err)
 	}
 	return nil
@@ -116,11 +112,7 @@ func (s *Service) reach(ctx context.Context, p position, field, token string) er
 	if p.revision <= s.node.Store().Revision() {
 		return nil
 	}
-	err := s.node.CheckAhead(ctx, p.revision)
-	if err == nil {
-		err = s.node.Wait(ctx, p.revision)
-	}
-	if err != nil {
+	if err := s.awaitRevision(ctx, p.revision); err != nil {
 		return nodeError(err)
 	}
 	return s.sameLife(p, field, token) // it may have changed while this waited

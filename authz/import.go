@@ -273,7 +273,7 @@ func (i *Import) Finish(ctx context.Context) error {
 	if i.key == "" {
 		return nil
 	}
-	out, err := i.service.node.Propose(ctx, i.recordCommand(nil, store.Precondition{Kind: store.PreRecordEquals, Record: i.key, Value: i.progress(i.durable)}))
+	out, err := i.service.replicate(ctx, i.recordCommand(nil, store.Precondition{Kind: store.PreRecordEquals, Record: i.key, Value: i.progress(i.durable)}))
 	if err != nil {
 		return proposeError(err)
 	}

@@ -48,12 +48,18 @@ func (s *Service) WriteSchema(ctx context.Context, by Caller, r WriteSchemaReque
 		return "", nil, schemaError(err)
 	}
 	warnings = warningsOf(found)
+	var caughtUp bool
 	for range maxRevalidations {
+		seen := s.node.Store().Revision()
 		c, err := s.schemaCommand(ctx, name, by, &r, next)
 		if err != nil {
+			if !caughtUp && s.wasBehind(ctx, seen) {
+				caughtUp = true
+				continue
+			}
 			return "", nil, err
 		}
-		out, err := s.node.Propose(ctx, c)
+		out, err := s.replicate(ctx, c)
 		if err != nil {
 			e := proposeError(err)
 			if e.Reason == "TOO_LARGE" {
@@ -69,7 +75,7 @@ func (s *Service) WriteSchema(ctx context.Context, by Caller, r WriteSchemaReque
 				Message: "the schema has changed since: " + out.Detail, Fix: "read it anew and merge"}
 		case out.Code == store.CodeShapeInUse:
 			return "", nil, s.orphansError(ctx, out, &c)
-		case out.Code != store.CodeSchemaChanged && out.Code != store.CodePrecondition:
+		case out.Code != store.CodeSchemaChanged && out.Code != store.CodePrecondition && out.Code != store.CodeTenantIncarnation:
 			return "", nil, outcomeError(out, &c)
 		}
 		if err := s.node.Wait(ctx, out.Revision); err != nil {
@@ -86,9 +92,9 @@ func (s *Service) schemaCommand(ctx context.Context, tenant string, by Caller, r
 		Kind: store.KindWrite, Tenant: tenant, Actor: by.Name, Address: by.Address,
 		Records: []store.RecordUpdate{{Key: store.SchemaRecord, Value: []byte(r.Source)}},
 	}
-	v, err := s.node.Store().View(tenant, 0)
+	v, err := s.newest(tenant)
 	if err != nil {
-		return c, viewError(err)
+		return c, err
 	}
 	c.Incarnation = v.Incarnation()
 	if _, _, written := v.Record(store.SchemaRecord); written {

@@ -26,6 +26,8 @@ type Options struct {
 	Graphs int
 	// Now is the node's clock, Unix nanoseconds. Default time.Now.
 	Now func() int64
+	// Part traces parts of the work. nil = nothing is traced.
+	Part Part
 }
 
 // Service answers questions and takes writes. It is safe for concurrent use.
@@ -110,3 +112,7 @@ func (s *Service) Status() Status {
 
 // Ready reports whether the node has caught up since its start.
 func (s *Service) Ready() bool { return s.node.Ready() }
+
+// Serving reports whether the node answers with consistency Any now: it is ready
+// and has heard of a leader lately.
+func (s *Service) Serving() bool { return s.fresh() == nil }

@@ -38,7 +38,7 @@ func (s *Service) DeleteTenant(ctx context.Context, by Caller, name string) erro
 
 // propose proposes c and turns any end but OK into an error.
 func (s *Service) propose(ctx context.Context, c store.Command) (store.Outcome, error) {
-	out, err := s.node.Propose(ctx, c)
+	out, err := s.replicate(ctx, c)
 	if err != nil {
 		return out, proposeError(err)
 	}

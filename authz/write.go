@@ -67,7 +67,9 @@ func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token s
 			return "", tupleError(err)
 		}
 	}
+	var caughtUp bool
 	for range maxRevalidations {
+		seen := s.node.Store().Revision()
 		c, err := s.writeCommand(ctx, name, by, r)
 		if err != nil {
 			// A retry must learn that the first try took effect, even if the
@@ -75,16 +77,20 @@ func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token s
 			if kept, ok := s.kept(&c); ok {
 				return s.tokenAt(c.Incarnation, kept.Revision), nil
 			}
+			if !caughtUp && s.wasBehind(ctx, seen) {
+				caughtUp = true
+				continue
+			}
 			return "", err
 		}
-		out, err := s.node.Propose(ctx, c)
+		out, err := s.replicate(ctx, c)
 		if err != nil {
 			return "", proposeError(err)
 		}
 		switch out.Code {
 		case store.OK:
 			return s.tokenAt(c.Incarnation, out.Revision), nil
-		case store.CodeSchemaChanged:
+		case store.CodeSchemaChanged, store.CodeTenantIncarnation:
 			if err := s.node.Wait(ctx, out.Revision); err != nil {
 				return "", nodeError(err)
 			}
@@ -93,6 +99,12 @@ func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token s
 		return "", outcomeError(out, &c)
 	}
 	return "", schemaBusy()
+}
+
+// wasBehind reports whether the cluster had more than this node at revision
+// seen, and has caught up by now: then what this node has refused may be fine.
+func (s *Service) wasBehind(ctx context.Context, seen uint64) bool {
+	return s.readIndex(ctx) == nil && s.node.Store().Revision() > seen
 }
 
 // kept returns the outcome of an earlier try that took effect.
@@ -108,12 +120,24 @@ func schemaBusy() *Error {
 	return &Error{Code: Unavailable, Reason: "SCHEMA_BUSY", Message: "the schema keeps changing", Fix: "try again shortly"}
 }
 
+// newest returns the newest view of this node, once it has caught up.
+func (s *Service) newest(tenant string) (store.View, error) {
+	if !s.node.Ready() {
+		return store.View{}, notReady()
+	}
+	v, err := s.node.Store().View(tenant, 0)
+	if err != nil {
+		return v, viewError(err)
+	}
+	return v, nil
+}
+
 // writeCommand validates r against the schema that this node has, and binds
 // the command to it.
 func (s *Service) writeCommand(ctx context.Context, tenant string, by Caller, r WriteRequest) (store.Command, error) {
-	v, err := s.node.Store().View(tenant, 0)
+	v, err := s.newest(tenant)
 	if err != nil {
-		return store.Command{}, viewError(err)
+		return store.Command{}, err
 	}
 	c := store.Command{
 		Kind: store.KindWrite, Tenant: tenant, Incarnation: v.Incarnation(),

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/pemba-authz/pemba/graph"
+	"github.com/pemba-authz/pemba/internal/faulty"
 	"github.com/pemba-authz/pemba/store"
 )
 
@@ -46,6 +47,9 @@ func (e *entry) answer() graph.Answer {
 
 // holds reports whether the answer is right at v and now.
 func (e *entry) holds(v store.View, now int64) bool {
+	if faulty.CacheForEver {
+		return true
+	}
 	return e.since <= now && now < e.until && e.holdsAt(v)
 }
 

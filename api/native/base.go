@@ -2,10 +2,7 @@ package native
 
 import (
 	"context"
-	"net"
 	"time"
-
-	"google.golang.org/grpc/peer"
 
 	"github.com/pemba-authz/pemba/authz"
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
@@ -24,19 +21,6 @@ func (b base) bounded(ctx context.Context) (context.Context, context.CancelFunc)
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, b.maxWait)
-}
-
-// callerOf says who sends a write, for the audit trail. Nobody is authenticated
-// yet.
-func callerOf(ctx context.Context) authz.Caller {
-	caller := authz.Caller{Name: "anonymous"}
-	if p, ok := peer.FromContext(ctx); ok {
-		caller.Address = p.Addr.String()
-		if host, _, err := net.SplitHostPort(caller.Address); err == nil {
-			caller.Address = host
-		}
-	}
-	return caller
 }
 
 // consistencyOf translates a consistency; absent is any.

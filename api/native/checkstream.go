@@ -146,30 +146,40 @@ func (c *checkStream) answer(r *pembav1.StreamCheckRequest) error {
 
 // streamReply answers one message. A panic is that message's error only.
 func (s *permissionServer) streamReply(ctx context.Context, r *pembav1.StreamCheckRequest) (reply *pembav1.StreamCheckResponse) {
-	reply = &pembav1.StreamCheckResponse{Id: r.GetId()}
+	measured, name := s.checks, "StreamCheck/Check"
+	if r.GetBatch() != nil {
+		measured, name = s.batches, "StreamCheck/BatchCheck"
+	}
+	call := measured.Begin()
+	ctx, span := s.guard.tracer.Sample(ctx, pembav1.PermissionService_ServiceDesc.ServiceName, name)
 	defer func() {
 		if p := recover(); p != nil {
-			err := s.guard.panicked("StreamCheck", p)
-			reply = &pembav1.StreamCheckResponse{Id: r.GetId(), Answer: &pembav1.StreamCheckResponse_Error{Error: s.guard.itemError("", err)}}
+			reply = s.streamError(r, s.guard.panicked("StreamCheck", p))
 		}
+		endItem(call, span, reply.GetError())
 	}()
-	var err error
-	switch q := r.GetQuestion().(type) {
-	case *pembav1.StreamCheckRequest_Check:
-		var a *pembav1.CheckResponse
-		if a, err = s.Check(ctx, q.Check); err == nil {
-			reply.Answer = &pembav1.StreamCheckResponse_Check{Check: a}
-		}
-	case *pembav1.StreamCheckRequest_Batch:
-		var a *pembav1.BatchCheckResponse
-		if a, err = s.BatchCheck(ctx, q.Batch); err == nil {
-			reply.Answer = &pembav1.StreamCheckResponse_Batch{Batch: a}
-		}
-	default:
-		err = missing("question", "ask a check or a batch")
-	}
+	reply, err := s.streamAnswer(ctx, r)
 	if err != nil {
-		reply.Answer = &pembav1.StreamCheckResponse_Error{Error: s.guard.itemError("", stopped(ctx, err))}
+		return s.streamError(r, stopped(ctx, err))
 	}
 	return reply
+}
+
+func (s *permissionServer) streamAnswer(ctx context.Context, r *pembav1.StreamCheckRequest) (*pembav1.StreamCheckResponse, error) {
+	reply := &pembav1.StreamCheckResponse{Id: r.GetId()}
+	switch q := r.GetQuestion().(type) {
+	case *pembav1.StreamCheckRequest_Check:
+		a, err := s.Check(ctx, q.Check)
+		reply.Answer = &pembav1.StreamCheckResponse_Check{Check: a}
+		return reply, err
+	case *pembav1.StreamCheckRequest_Batch:
+		a, err := s.BatchCheck(ctx, q.Batch)
+		reply.Answer = &pembav1.StreamCheckResponse_Batch{Batch: a}
+		return reply, err
+	}
+	return nil, missing("question", "ask a check or a batch")
+}
+
+func (s *permissionServer) streamError(r *pembav1.StreamCheckRequest, err error) *pembav1.StreamCheckResponse {
+	return &pembav1.StreamCheckResponse{Id: r.GetId(), Answer: &pembav1.StreamCheckResponse_Error{Error: s.guard.itemError("", err)}}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pemba-authz/pemba/authz"
+	"github.com/pemba-authz/pemba/internal/telemetry"
 )
 
 // Config says what a Server serves and how much it takes. The zero value of a
@@ -24,6 +25,17 @@ type Config struct {
 	// TLS secures connections; nil = plaintext. Whether plaintext is fit for an
 	// address is the caller's decision.
 	TLS *tls.Config
+
+	// Keys admits callers. nil = everybody who can connect; whether that is fit
+	// for an address is the caller's decision. Health and
+	// ClusterService.Discover need no key.
+	Keys Keys
+
+	// Meter counts requests; nil = nobody does.
+	Meter *telemetry.Meter
+
+	// Tracer traces requests; nil = nobody does.
+	Tracer *telemetry.Tracer
 
 	// MaxRequestBytes bounds one request message; larger ones are refused by
 	// gRPC unread, with RESOURCE_EXHAUSTED. It leaves room above what the fields

@@ -7,14 +7,22 @@ import (
 
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/pemba-authz/pemba/internal/telemetry"
+	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
 // A guard stands around every method of a service, so that no method can forget
-// it: it turns errors into statuses and a panic into INTERNAL. It is put around
-// the handlers when they are registered; a call allocates nothing for it, where
-// an interceptor allocates twice.
+// it: it admits callers, measures and traces, and turns errors into statuses and
+// a panic into INTERNAL. It is put around the handlers when they are registered;
+// a call allocates nothing for it, where an interceptor allocates twice. Keys
+// cost one small allocation.
 type guard struct {
-	log *slog.Logger
+	log    *slog.Logger
+	keys   Keys              // nil = everybody is admitted
+	meter  *telemetry.Meter  // nil = nothing is measured
+	tracer *telemetry.Tracer // nil = nothing is traced
 }
 
 // wrap returns desc with each handler guarded.
@@ -33,15 +41,27 @@ func (g guard) wrap(desc *grpc.ServiceDesc) *grpc.ServiceDesc {
 
 func (g guard) method(service string, m grpc.MethodDesc) grpc.MethodDesc {
 	inner, name := m.Handler, service+"/"+m.MethodName
+	measured := g.meter.Method(service, m.MethodName, false)
+	admit := g.admission(service, m.MethodName)
 	m.Handler = func(srv any, ctx context.Context, decode func(any) error, i grpc.UnaryServerInterceptor) (reply any, err error) {
+		call := measured.Begin()
+		var span telemetry.Span
 		defer func() {
 			if p := recover(); p != nil {
 				reply, err = nil, g.panicked(name, p)
 			}
+			end(call, span, err)
 		}()
+		ctx, caller, err := admit(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if ctx, span = g.tracer.Request(ctx, service, m.MethodName); span.Traced() {
+			span.Text("pemba.caller", caller)
+		}
 		reply, err = inner(srv, ctx, decode, i)
 		if err != nil {
-			return nil, g.status(name, err)
+			return nil, g.failed(span, name, err)
 		}
 		return reply, nil
 	}
@@ -50,18 +70,52 @@ func (g guard) method(service string, m grpc.MethodDesc) grpc.MethodDesc {
 
 func (g guard) stream(service string, s grpc.StreamDesc) grpc.StreamDesc {
 	inner, name := s.Handler, service+"/"+s.StreamName
+	measured := g.meter.Method(service, s.StreamName, true)
+	admit := g.admission(service, s.StreamName)
+	tracer := g.tracer
+	if "/"+name == pembav1.PermissionService_StreamCheck_FullMethodName {
+		tracer = nil // its questions have traces of their own
+	}
 	s.Handler = func(srv any, stream grpc.ServerStream) (err error) {
+		call := measured.Begin()
+		var span telemetry.Span
 		defer func() {
 			if p := recover(); p != nil {
 				err = g.panicked(name, p)
 			}
+			end(call, span, err)
 		}()
-		if err := inner(srv, stream); err != nil {
-			return g.status(name, err)
+		ctx, caller, err := admit(stream.Context())
+		if err != nil {
+			return err
+		}
+		if ctx, span = tracer.Request(ctx, service, s.StreamName); span.Traced() {
+			span.Text("pemba.caller", caller)
+		}
+		if err := inner(srv, boundedStream{stream, ctx}); err != nil {
+			return g.failed(span, name, err)
 		}
 		return nil
 	}
 	return s
+}
+
+// failed is status, and says to the span why.
+func (g guard) failed(span telemetry.Span, name string, err error) error {
+	if span.Traced() {
+		span.Failed(domainError(err).Reason)
+	}
+	return g.status(name, err)
+}
+
+// end says how a request ended.
+func end(call telemetry.Call, span telemetry.Span, err error) {
+	code := status.Code(err)
+	if span.Traced() {
+		span.Int("rpc.grpc.status_code", int64(code))
+		span.End()
+	}
+	call.End(uint32(code))
 }
 
 // panicked logs p with its stack and returns what the client sees.
@@ -82,7 +136,8 @@ func (s *Server) endless(srv any, stream grpc.ServerStream, info *grpc.StreamSer
 	return handler(srv, boundedStream{stream, ctx})
 }
 
-// A boundedStream is a stream with a shorter life.
+// A boundedStream is a stream with another context: of a shorter life, or one
+// that says more.
 type boundedStream struct {
 	grpc.ServerStream
 	ctx context.Context

@@ -50,6 +50,8 @@ type fixture struct {
 	tenants     pembav1.TenantServiceClient
 }
 
+var discard = slog.New(slog.DiscardHandler)
+
 // open starts a node without a schema in a directory of t's.
 func open(t testing.TB) *fixture {
 	t.Helper()
@@ -71,6 +73,12 @@ func openIn(t testing.TB, dir string) *fixture {
 
 func serverIn(t testing.TB, dir string) (*fixture, *Server) {
 	t.Helper()
+	return serverWith(t, dir, func(*Config) {}, authz.Options{})
+}
+
+// serverWith starts a node and a server whose configuration is amended.
+func serverWith(t testing.TB, dir string, amend func(*Config), options authz.Options) (*fixture, *Server) {
+	t.Helper()
 	node, err := cluster.Open(deadline(t), cluster.Config{DataDir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -85,10 +93,12 @@ func serverIn(t testing.TB, dir string) (*fixture, *Server) {
 		t.Fatal(err)
 	}
 	t.Cleanup(checker.Close)
-	s := New(Config{
-		Service: authz.New(node, checker, authz.Options{}), Version: "test",
+	config := Config{
+		Service: authz.New(node, checker, options), Version: "test",
 		MaxReads: 1, MaxStall: 100 * time.Millisecond,
-	})
+	}
+	amend(&config)
+	s := New(config)
 	conn := start(t, s)
 	s.SetReady(true)
 	return &fixture{

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/pemba-authz/pemba/authz"
+	"github.com/pemba-authz/pemba/internal/telemetry"
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
@@ -15,7 +16,18 @@ import (
 type permissionServer struct {
 	pembav1.UnimplementedPermissionServiceServer
 	base
-	guard guard
+	guard   guard
+	checks  *telemetry.Method // questions of streams
+	batches *telemetry.Method // batches of streams
+}
+
+func newPermissionServer(b base, g guard) *permissionServer {
+	service := pembav1.PermissionService_ServiceDesc.ServiceName
+	return &permissionServer{
+		base: b, guard: g,
+		checks:  g.meter.Method(service, "StreamCheck/Check", false),
+		batches: g.meter.Method(service, "StreamCheck/BatchCheck", false),
+	}
 }
 
 // A checkReply is an answer with its parts in one allocation.
@@ -36,7 +48,11 @@ func (s *permissionServer) Check(ctx context.Context, r *pembav1.CheckRequest) (
 		ctx, cancel = s.bounded(ctx)
 		defer cancel()
 	}
+	ctx, span := s.guard.tracer.Part(ctx, "check")
 	answer, err := s.service.Check(ctx, request)
+	if span.Traced() {
+		traceCheck(span, answer, err)
+	}
 	if err != nil {
 		return nil, atConsistency(err, request.Consistency)
 	}
@@ -98,7 +114,11 @@ func (s *permissionServer) BatchCheck(ctx context.Context, r *pembav1.BatchCheck
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
+	ctx, span := s.guard.tracer.Part(ctx, "check")
 	answer, err := s.service.BatchCheck(ctx, request)
+	if span.Traced() {
+		traceBatch(span, answer, err)
+	}
 	if err != nil {
 		return nil, atConsistency(err, request.Consistency)
 	}

@@ -53,24 +53,25 @@ func New(c Config) *Server {
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(s.options(c)...)
 
-	g := guard{log: c.Log}
+	g := guard{log: c.Log, keys: c.Keys, meter: c.Meter, tracer: c.Tracer}
 	s.streams = &streams{
 		reads: make(chan struct{}, c.MaxReads), watches: make(chan struct{}, c.MaxWatches),
 		stall: c.MaxStall, beat: c.Heartbeat, stopping: s.stopping,
 	}
 	b := base{service: c.Service, maxWait: c.MaxWait, streams: s.streams}
-	s.grpc.RegisterService(g.wrap(&pembav1.PermissionService_ServiceDesc), &permissionServer{base: b, guard: g})
+	s.grpc.RegisterService(g.wrap(&pembav1.PermissionService_ServiceDesc), newPermissionServer(b, g))
 	s.grpc.RegisterService(g.wrap(&pembav1.TupleService_ServiceDesc), &tupleServer{base: b})
 	s.grpc.RegisterService(g.wrap(&pembav1.SchemaService_ServiceDesc), &schemaServer{base: b})
 	s.grpc.RegisterService(g.wrap(&pembav1.TenantService_ServiceDesc), &tenantServer{base: b})
 	s.grpc.RegisterService(g.wrap(&pembav1.ClusterService_ServiceDesc), &clusterServer{base: b, version: c.Version})
-	pembav1.RegisterBenchServiceServer(s.grpc, newBenchServer())
+	admitting := registrar{s.grpc, g}
+	pembav1.RegisterBenchServiceServer(admitting, newBenchServer())
 	s.names = []string{""}
 	for name := range s.grpc.GetServiceInfo() {
 		s.names = append(s.names, name)
 	}
 	healthpb.RegisterHealthServer(s.grpc, s.health)
-	reflection.Register(s.grpc)
+	reflection.Register(admitting)
 	s.SetReady(false)
 	return s
 }
@@ -114,6 +115,17 @@ func (s *Server) SetReady(ready bool) {
 	for _, name := range s.names {
 		s.health.SetServingStatus(name, state)
 	}
+}
+
+// Stats says how many streams are under way, and how many may be.
+type Stats struct {
+	Reads, MaxReads     int // reads, exports, lists, expansions, explanations, deletions
+	Watches, MaxWatches int // watches, imports, streams of checks
+}
+
+// Stats counts what is under way.
+func (s *Server) Stats() Stats {
+	return Stats{len(s.streams.reads), cap(s.streams.reads), len(s.streams.watches), cap(s.streams.watches)}
 }
 
 // Shutdown reports NOT_SERVING, refuses new requests and waits for those under

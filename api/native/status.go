@@ -17,7 +17,7 @@ type clusterServer struct {
 }
 
 // Status describes the cluster as this node sees it.
-func (s *clusterServer) Status(context.Context, *pembav1.StatusRequest) (*pembav1.StatusResponse, error) {
+func (s *clusterServer) Status(ctx context.Context, r *pembav1.StatusRequest) (*pembav1.StatusResponse, error) {
 	st := s.service.Status()
 	reply := &pembav1.StatusResponse{
 		NodeId:          st.NodeID,
@@ -39,6 +39,18 @@ func (s *clusterServer) Status(context.Context, *pembav1.StatusRequest) (*pembav
 	}
 	for _, m := range st.Members {
 		reply.Members = append(reply.Members, &pembav1.Member{Id: m.ID, Address: m.Addr, Voter: m.Voter})
+	}
+	if !r.GetNodes() && !r.GetHash() {
+		return reply, nil
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	nodes, err := s.service.Nodes(ctx, r.GetHash())
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range nodes {
+		reply.Nodes = append(reply.Nodes, protoNode(n))
 	}
 	return reply, nil
 }

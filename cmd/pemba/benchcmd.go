@@ -240,7 +240,7 @@ func (b *benchRun) dial() error {
 		return err
 	}
 	for range b.options.connections {
-		conn, err := dialOne(first.addrs[0])
+		conn, err := dialOne(first.addrs[0], first.options...)
 		if err != nil {
 			return err
 		}

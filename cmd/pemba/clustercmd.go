@@ -14,25 +14,36 @@ import (
 )
 
 func (a *app) clusterCommand() *cobra.Command {
-	cmd := group("cluster", "Look at the cluster")
-	status := a.askingCluster(&cobra.Command{
-		Use:   "status",
-		Short: "Print how the asked node sees the cluster",
-		Args:  exactArgs(0),
-	}, a.clusterStatus)
-	cmd.AddCommand(status)
+	cmd := group("cluster", "Look at the cluster and change its members")
+	cmd.AddCommand(a.clusterStatusCommand())
+	cmd.AddCommand(a.clusterChangeCommands()...)
+	cmd.AddCommand(a.clusterRecoverCommand())
 	return cmd
 }
 
-func (a *app) clusterStatus(ctx context.Context, s *servers, _ []string) error {
-	reply, err := ask(ctx, s.call, pb.NewClusterServiceClient, pb.ClusterServiceClient.Status, &pb.StatusRequest{})
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return printMessage(a.out, reply)
-	}
-	return printStatus(a.out, reply)
+func (a *app) clusterStatusCommand() *cobra.Command {
+	var alone, hash bool
+	cmd := a.askingCluster(&cobra.Command{
+		Use:   "status",
+		Short: "Print how the cluster is, and each of its nodes",
+		Long: `Print how the asked node sees the cluster, and what each node says of itself.
+With --hash each node also hashes its state at one common revision: equal hashes
+mean equal states. That reads everything and holds writes up meanwhile.`,
+		Args: exactArgs(0),
+	}, func(ctx context.Context, s *servers, _ []string) error {
+		request := &pb.StatusRequest{Nodes: !alone, Hash: hash}
+		reply, err := ask(ctx, s.call, pb.NewClusterServiceClient, pb.ClusterServiceClient.Status, request)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return printMessage(a.out, reply)
+		}
+		return printStatus(a.out, reply)
+	})
+	cmd.Flags().BoolVar(&alone, "alone", false, "ask no other node than the one that answers")
+	cmd.Flags().BoolVar(&hash, "hash", false, "have each node hash its state")
+	return cmd
 }
 
 func printStatus(to io.Writer, r *pb.StatusResponse) error {
@@ -54,14 +65,44 @@ func printStatus(to io.Writer, r *pb.StatusResponse) error {
 	if free := r.GetDiskFreeBytes(); free >= 0 {
 		fmt.Fprintf(w, "disk\t%s free\n", bytesText(free))
 	}
-	for _, m := range r.GetMembers() {
-		part := "nonvoter"
-		if m.GetVoter() {
-			part = "voter"
+	if len(r.GetNodes()) == 0 {
+		for _, m := range r.GetMembers() {
+			fmt.Fprintf(w, "member\t%s %s %s\n", m.GetId(), m.GetAddress(), suffrage(m.GetVoter()))
 		}
-		fmt.Fprintf(w, "member\t%s %s %s\n", m.GetId(), m.GetAddress(), part)
+	}
+	for _, n := range r.GetNodes() {
+		fmt.Fprintf(w, "member\t%s\n", nodeText(n))
 	}
 	return w.Flush()
+}
+
+func suffrage(voter bool) string {
+	if voter {
+		return "voter"
+	}
+	return "nonvoter"
+}
+
+// nodeText says in one line how a node is.
+func nodeText(n *pb.NodeStatus) string {
+	text := fmt.Sprintf("%s %s %s", n.GetId(), n.GetAddress(), suffrage(n.GetVoter()))
+	if n.GetProblem() != "" {
+		return text + ": " + n.GetProblem()
+	}
+	text += fmt.Sprintf(", %s, revision %d", strings.ToLower(strings.TrimPrefix(n.GetState().String(), "NODE_STATE_")), n.GetAppliedRevision())
+	if n.GetLag() > 0 {
+		text += fmt.Sprintf(" (%d behind)", n.GetLag())
+	}
+	if !n.GetReady() {
+		text += ", not ready"
+	}
+	if n.GetClientAddress() != "" {
+		text += ", clients at " + n.GetClientAddress()
+	}
+	if n.GetHash() != "" {
+		text += fmt.Sprintf(", hash %.16s at %d", n.GetHash(), n.GetHashRevision())
+	}
+	return text
 }
 
 // bytesText writes a size in the largest binary unit that leaves at least 1.

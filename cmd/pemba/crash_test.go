@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
@@ -109,7 +110,7 @@ func (c *crash) start() {
 		said, _ := os.ReadFile(log.Name())
 		c.t.Fatalf("%v; it said:\n%s", err, said)
 	}
-	if c.conn, err = dialOne(c.addr); err != nil {
+	if c.conn, err = dialOne(c.addr, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		c.t.Fatal(err)
 	}
 }

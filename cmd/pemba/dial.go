@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/peer"
 )
 
@@ -23,6 +23,7 @@ const maxReply = 16 << 20
 type servers struct {
 	addrs   []string
 	conns   []*grpc.ClientConn // of addrs, nil = not dialled yet
+	options []grpc.DialOption
 	current int
 	timeout time.Duration
 	doubt   bool // an attempt of the last request may have been carried out, though no answer said so
@@ -41,22 +42,26 @@ func (a *app) dial() (*servers, error) {
 		}
 		s.addrs = append(s.addrs, addr)
 	}
+	var err error
+	if s.options, err = a.dialOptions(s.addrs); err != nil {
+		return nil, err
+	}
 	s.conns = make([]*grpc.ClientConn, len(s.addrs))
 	return s, nil
 }
 
-func dialOne(addr string) (*grpc.ClientConn, error) {
+// dialOne takes the options of one address; the credentials are the caller's.
+func dialOne(addr string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	pause := backoff.DefaultConfig
 	pause.MaxDelay = time.Second // a server that restarts is found soon
-	return grpc.NewClient("passthrough:///"+addr,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	return grpc.NewClient("passthrough:///"+addr, append(slices.Clone(options),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: pause, MinConnectTimeout: 20 * time.Second}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)))...)
 }
 
 func (s *servers) conn() (*grpc.ClientConn, error) {
 	if s.conns[s.current] == nil {
-		conn, err := dialOne(s.addrs[s.current])
+		conn, err := dialOne(s.addrs[s.current], s.options...)
 		if err != nil {
 			return nil, err
 		}

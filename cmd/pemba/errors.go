@@ -33,12 +33,16 @@ func explain(err error) string {
 // transportText says what gRPC itself reports.
 func transportText(e *remoteError) string {
 	text := e.status.Message()
-	switch e.status.Code() {
-	case codes.Unavailable:
+	switch code := e.status.Code(); {
+	case code == codes.Unavailable && strings.Contains(text, "authentication handshake failed"):
+		return fmt.Sprintf("no TLS with %s (%s); --tls-ca names the authority of its certificate, --tls-cert and --tls-key one of your own", e.addr, lastClause(text))
+	case code == codes.Unavailable && strings.Contains(text, "reading server preface"):
+		return fmt.Sprintf("%s does not answer in plaintext (%s); give --tls or --tls-ca if it wants TLS", e.addr, lastClause(text))
+	case code == codes.Unavailable:
 		return fmt.Sprintf("no server answers at %s (%s); start one with \"pemba serve\", or name another with --addr", e.addr, lastClause(text))
-	case codes.DeadlineExceeded:
+	case code == codes.DeadlineExceeded:
 		return fmt.Sprintf("no answer from %s in time; --timeout gives it longer", e.addr)
-	case codes.ResourceExhausted:
+	case code == codes.ResourceExhausted:
 		return text + "; send less at a time"
 	}
 	return text

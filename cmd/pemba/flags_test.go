@@ -41,9 +41,9 @@ func TestServe_RefusesPlaintextOffLoopback(t *testing.T) {
 		if err := o.validate(); (err == nil) != fine {
 			t.Errorf("%s: %v", addr, err)
 		}
-		o.insecure = true
+		o.insecure, o.open = true, true
 		if err := o.validate(); err != nil && addr != "127.0.0.1" {
-			t.Errorf("%s --insecure: %v", addr, err)
+			t.Errorf("%s --insecure --open: %v", addr, err)
 		}
 	}
 }

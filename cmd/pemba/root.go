@@ -22,6 +22,7 @@ type app struct {
 	tenant  string
 	json    bool
 	timeout time.Duration
+	credentialOptions
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -40,7 +41,7 @@ an error.`
 		a.serveCommand(),
 		a.schemaCommand(), a.tupleCommand(), a.importCommand(), a.tenantCommand(),
 		a.checkCommand(), a.listCommand(), a.expandCommand(),
-		a.validateCommand(), a.clusterCommand(), a.benchCommand(), a.versionCommand(),
+		a.validateCommand(), a.keyCommand(), a.clusterCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
@@ -163,6 +164,7 @@ func (a *app) clusterClient(cmd *cobra.Command) *cobra.Command {
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "longest time that a request, or the next part of a long answer, may take")
 	fromEnv(cmd, "addr", "timeout")
+	a.credentialOptions.add(cmd)
 	return cmd
 }
 

@@ -25,21 +25,40 @@ func (a *app) serve(ctx context.Context, o *serveOptions) error {
 	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: o.logLevel}))
 	tuneCollector()
-	// A second server started by mistake fails at once. The address is not kept:
-	// while the node starts, nobody would answer there, and clients are better
-	// told so.
-	probe, err := o.listen()
+	rim, err := o.openRim(ctx, log)
 	if err != nil {
 		return err
 	}
-	probe.Close()
-	node, err := openNode(ctx, cluster.Config{
-		NodeID: o.nodeID, DataDir: o.dataDir, HorizonWindow: o.horizon, Logger: log,
-	})
+	defer rim.close()
+	// A second server started by mistake fails at once.
+	listener, err := o.listen()
 	if err != nil {
+		return err
+	}
+	c := cluster.Config{NodeID: o.nodeID, DataDir: o.dataDir, HorizonWindow: o.horizon, Version: versionText(), Logger: log}
+	certificates, err := o.configure(&c, log, listener.Addr().String(), rim.access)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	if certificates != nil {
+		rim.loops.Go(func() { refreshEvery(rim.running, followEvery, certificates.refresh) })
+	}
+	start := cluster.Start
+	if o.raftAddr == "" {
+		// Nobody has to find a node that is alone before it is ready: until then,
+		// clients are better told that nobody answers.
+		listener.Close()
+		listener, start = nil, func(c cluster.Config) (*cluster.Node, error) { return cluster.Open(ctx, c) }
+	}
+	node, err := openNode(ctx, c, start)
+	if err != nil {
+		if listener != nil {
+			listener.Close()
+		}
 		return fmt.Errorf("open %s: %w", o.dataDir, err)
 	}
-	return a.serveNode(ctx, o, log, node)
+	return a.serveNode(ctx, o, log, node, rim, listener)
 }
 
 func (o *serveOptions) listen() (net.Listener, error) {
@@ -50,16 +69,16 @@ func (o *serveOptions) listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// openNode is cluster.Open, but returns as soon as ctx ends. What is left
-// behind then may end with the process at any time, as after a kill.
-func openNode(ctx context.Context, c cluster.Config) (*cluster.Node, error) {
+// openNode is start, but returns as soon as ctx ends. What is left behind then
+// may end with the process at any time, as after a kill.
+func openNode(ctx context.Context, c cluster.Config, start func(cluster.Config) (*cluster.Node, error)) (*cluster.Node, error) {
 	type result struct {
 		node *cluster.Node
 		err  error
 	}
 	opened := make(chan result, 1)
 	go func() {
-		node, err := cluster.Open(ctx, c)
+		node, err := start(c)
 		opened <- result{node, err}
 	}()
 	select {
@@ -72,8 +91,8 @@ func openNode(ctx context.Context, c cluster.Config) (*cluster.Node, error) {
 
 // serveNode serves node until ctx ends (nil), the node fails or the listener
 // breaks. It closes the node, unless that has failed: then the process must end
-// at once.
-func (a *app) serveNode(ctx context.Context, o *serveOptions, log *slog.Logger, node *cluster.Node) (err error) {
+// at once. A nil listener is made once the node is ready.
+func (a *app) serveNode(ctx context.Context, o *serveOptions, log *slog.Logger, node *cluster.Node, rim *rim, listener net.Listener) (err error) {
 	defer func() {
 		if errors.Is(err, errNodeFailed) {
 			return
@@ -87,30 +106,35 @@ func (a *app) serveNode(ctx context.Context, o *serveOptions, log *slog.Logger, 
 		return fmt.Errorf("make the cache: %w", err)
 	}
 	defer checker.Close()
-	server := native.New(native.Config{
-		Service: authz.New(node, checker, authz.Options{}), Version: versionText(), Log: log,
-	})
-	return a.run(ctx, o, log, server, node)
+	service := authz.New(node, checker, authz.Options{Part: rim.part(node)})
+	server := native.New(rim.guard(native.Config{Service: service, Version: versionText(), Log: log}))
+	rim.observe(&measured{meter: rim.meter, server: server, service: service, checker: checker, store: node.Store(), tls: rim.access.tls})
+	return a.run(ctx, o, log, server, node, listener)
 }
 
 // run is serveNode with the server made. Requests may finish, except on a node
 // that has failed: a late write may still land.
-func (a *app) run(ctx context.Context, o *serveOptions, log *slog.Logger, server *native.Server, node *cluster.Node) error {
-	listener, err := o.listen()
-	if err != nil {
-		return err
+func (a *app) run(ctx context.Context, o *serveOptions, log *slog.Logger, server *native.Server, node *cluster.Node, listener net.Listener) (err error) {
+	if listener == nil {
+		if listener, err = o.listen(); err != nil {
+			return err
+		}
 	}
 	defer listener.Close()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	server.SetReady(true)
 	addr := listener.Addr().String()
-	if o.addrFile != "" {
-		if err := replaceFile(o.addrFile, addr+"\n"); err != nil {
-			return err
-		}
+	if err := node.AwaitReady(ctx); err != nil && node.Err() == nil && ctx.Err() == nil {
+		return err
 	}
-	fmt.Fprintf(a.out, "pemba serves gRPC on %s, data in %s\n", addr, o.dataDir)
+	if node.Ready() {
+		if o.addrFile != "" {
+			if err := replaceFile(o.addrFile, addr+"\n"); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(a.out, "pemba serves gRPC on %s, data in %s\n", addr, o.dataDir)
+	}
 	select {
 	case <-ctx.Done():
 	case <-node.Failed():

@@ -142,7 +142,14 @@ func TestServe_EndsAtOnceWhenTheNodeFails(t *testing.T) {
 	served := make(chan error, 1)
 	go func() {
 		o := &serveOptions{grpcAddr: "127.0.0.1:0", drain: time.Minute}
-		served <- a.serveNode(t.Context(), o, slog.New(slog.DiscardHandler), node)
+		log := slog.New(slog.DiscardHandler)
+		rim, err := o.openRim(t.Context(), log)
+		if err != nil {
+			served <- err
+			return
+		}
+		defer rim.close()
+		served <- a.serveNode(t.Context(), o, log, node, rim, nil)
 	}()
 	close(log.hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

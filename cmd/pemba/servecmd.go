@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +19,14 @@ type serveOptions struct {
 	dataDir   string
 	grpcAddr  string
 	addrFile  string
-	insecure  bool
 	nodeID    string
 	cacheSize byteSize
 	horizon   time.Duration
 	drain     time.Duration
 	logLevel  logLevel
+	accessOptions
+	observeOptions
+	nodeOptions
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -37,19 +40,24 @@ second one stops it at once. It refuses to start on data that it cannot trust.`,
 		Example: `  pemba serve
   pemba serve --data-dir /var/lib/pemba --grpc-addr 127.0.0.1:50051`,
 		Args: exactArgs(0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.adminGiven = cmd.Flags().Changed("admin-addr") || os.Getenv(envName("admin-addr")) != ""
+			return a.serve(cmd.Context(), o)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.dataDir, "data-dir", "./pemba-data", "directory of log and snapshots")
 	f.StringVar(&o.grpcAddr, "grpc-addr", "127.0.0.1:50051", "where to serve gRPC, `HOST:PORT`; port 0 takes a free one")
 	f.StringVar(&o.addrFile, "addr-file", "", "write the address that is served to this `FILE` when the node is ready")
-	f.BoolVar(&o.insecure, "insecure", false, "serve plaintext on an address that is not loopback")
 	f.StringVar(&o.nodeID, "node-id", "n1", "name of the node; always the same for one data directory")
 	f.Var(&o.cacheSize, "cache-size", "memory for the cache of decisions; 0 = no cache")
 	f.DurationVar(&o.horizon, "horizon", time.Hour, "how far back views stay readable")
 	f.DurationVar(&o.drain, "shutdown-timeout", 10*time.Second, "how long requests may take to finish when the node stops")
 	f.Var(&o.logLevel, "log-level", "least `LEVEL` to log: debug, info, warn or error")
-	fromEnv(cmd, "data-dir", "grpc-addr", "insecure", "node-id", "cache-size", "horizon", "shutdown-timeout", "log-level")
+	o.accessOptions.add(cmd)
+	o.observeOptions.add(cmd)
+	o.nodeOptions.add(cmd)
+	fromEnv(cmd, "data-dir", "grpc-addr", "node-id", "cache-size", "horizon", "shutdown-timeout", "log-level")
 	return cmd
 }
 
@@ -59,8 +67,14 @@ func (o *serveOptions) validate() error {
 	if err != nil {
 		return fmt.Errorf("--grpc-addr %q: an address is written HOST:PORT, as 127.0.0.1:50051", o.grpcAddr)
 	}
-	if !o.insecure && !isLoopback(host) {
-		return fmt.Errorf("--grpc-addr %s: plaintext is served on loopback only; give --insecure to serve it on every network that reaches this address", o.grpcAddr)
+	if err := o.accessOptions.validate(o.grpcAddr, host); err != nil {
+		return err
+	}
+	if err := o.observeOptions.validate(); err != nil {
+		return err
+	}
+	if err := o.nodeOptions.validate(); err != nil {
+		return err
 	}
 	if o.horizon <= 0 {
 		return fmt.Errorf("--horizon %s: it must be positive, as 1h", o.horizon)
