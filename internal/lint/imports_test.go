@@ -54,10 +54,10 @@ type home struct {
 // homes lists every outside library. What is not listed needs a sentence in the
 // commit that lists it.
 var homes = []home{
-	{"github.com/hashicorp/raft", []string{"cluster"}},
-	{"github.com/hashicorp/raft-boltdb", []string{"cluster"}},
-	{"github.com/hashicorp/go-hclog", []string{"cluster"}},
-	{"go.etcd.io/bbolt", []string{"cluster"}},
+	{"github.com/hashicorp/raft", []string{"cluster", "bench"}}, // bench measures plain Raft beside pemba
+	{"github.com/hashicorp/raft-boltdb", []string{"cluster", "bench"}},
+	{"github.com/hashicorp/go-hclog", []string{"cluster", "bench"}},
+	{"go.etcd.io/bbolt", []string{"cluster", "bench"}},
 	{"cel.dev/cel-go", []string{"graph"}},
 	{"github.com/dgraph-io/ristretto", []string{"check"}},
 	{"google.golang.org/grpc", wire},
