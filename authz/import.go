@@ -55,7 +55,6 @@ type importBatch struct {
 	updates          []Update
 	command          store.Command
 	pending          cluster.Pending
-	err              error // why it was not submitted
 }
 
 // Import begins or resumes an import. Progress says where it begins.

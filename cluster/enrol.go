@@ -95,7 +95,7 @@ func (n *Node) lookAround(ctx context.Context) error {
 		for _, s := range clusters {
 			return n.askToJoin(ctx, s)
 		}
-	case n.cfg.BootstrapExpect > 1:
+	case n.cfg.BootstrapExpect > 0:
 		return errors.Join(n.foundTogether(ctx, sights), err)
 	}
 	if err == nil {

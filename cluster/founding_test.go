@@ -30,3 +30,32 @@ func TestFounding_ThreeFreshNodesFormOneCluster(t *testing.T) {
 		l.end(t)
 	})
 }
+
+func TestFounding_ExpectingOnlyItselfFoundsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		cfg := l.config("n1", "n1")
+		cfg.BootstrapExpect = 1
+		n := l.start(t, cfg)
+		l.ready(t, "n1")
+		propose(t, n, write(1))
+		l.end(t)
+	})
+}
+
+// Nodes that expect different numbers found nothing, rather than two clusters.
+func TestFounding_DisagreementFoundsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		ids := []string{"n1", "n2", "n3"}
+		for i, id := range ids {
+			cfg := l.config(id, ids...)
+			cfg.BootstrapExpect = 2 + i%2
+			l.start(t, cfg)
+		}
+		<-time.After(30 * time.Second)
+		if c := l.clusters(); len(c) > 1 {
+			t.Errorf("clusters %v", c)
+		}
+	})
+}

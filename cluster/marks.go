@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -125,8 +126,9 @@ type hasher interface {
 // hashes fills in the hashes of those nodes that answer.
 func (n *Node) hashes(ctx context.Context, members []raft.Server, nodes []NodeStatus) error {
 	if !n.isRouted() {
+		i := slices.IndexFunc(nodes, func(s NodeStatus) bool { return s.ID == n.cfg.NodeID })
 		rev, sum := n.store.Hash()
-		nodes[0].Hash = &StateHash{rev, sum}
+		nodes[i].Hash = &StateHash{rev, sum}
 		return nil
 	}
 	marker := newUUID()

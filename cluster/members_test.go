@@ -12,8 +12,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// trio is three members on in-memory transports. Nothing in a node knows that
-// there is, for now, no other way to be more than one.
+// trio is three members on in-memory transports and without Peers: what holds
+// of Raft alone.
 type trio struct {
 	nodes [3]*Node
 	wires [3]*raft.InmemTransport

@@ -26,7 +26,7 @@ for i in 1 2 3; do
 	rm -f "$dir/addr$i"
 	"$pemba" serve --node-id "n$i" --data-dir "$dir/n$i" --grpc-addr "$(addr $i)" \
 		--raft-addr "127.0.0.1:$((port + 2 + i))" --join "$all" --bootstrap-expect 3 \
-		--addr-file "$dir/addr$i" --admin-addr= --log-level warn &
+		--addr-file "$dir/addr$i" --admin-addr off --log-level warn &
 	pids="$pids $!"
 done
 for i in 1 2 3; do

@@ -14,7 +14,7 @@ func (s *clusterServer) Discover(context.Context, *pembav1.DiscoverRequest) (*pe
 	sight := s.service.Sight()
 	return &pembav1.DiscoverResponse{
 		NodeId: sight.NodeID, DiskId: sight.DiskID, Address: sight.Addr, Stage: string(sight.Stage), ClusterId: sight.ClusterID,
-		Expect: count(sight.Expect), Level: count(sight.Level), LeaderAddress: sight.Leader,
+		Expect: count(sight.Expect), Level: count(sight.Level), LeaderAddress: sight.Leader, ProposerId: sight.Proposer,
 	}, nil
 }
 

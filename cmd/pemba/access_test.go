@@ -101,13 +101,14 @@ func TestServe_ClientsNeedACertificateOfTheAuthority(t *testing.T) {
 	s := startServe(t, "--tls-cert", cert, "--tls-key", key, "--tls-client-ca", ca.file)
 	for _, c := range []struct {
 		status int
+		want   string
 		flags  []string
 	}{
-		{exitOK, []string{"--tls-ca", ca.file, "--tls-cert", good, "--tls-key", goodKey}},
-		{exitError, []string{"--tls-ca", ca.file, "--tls-cert", bad, "--tls-key", badKey}},
-		{exitError, []string{"--tls-ca", ca.file}},
+		{exitOK, "leader", []string{"--tls-ca", ca.file, "--tls-cert", good, "--tls-key", goodKey}},
+		{exitError, "no TLS with", []string{"--tls-ca", ca.file, "--tls-cert", bad, "--tls-key", badKey}},
+		{exitError, "no TLS with", []string{"--tls-ca", ca.file}},
 	} {
-		if status, said := s.client(c.flags...); status != c.status {
+		if status, said := s.client(c.flags...); status != c.status || !strings.Contains(said, c.want) {
 			t.Errorf("%v: status %d, %s", c.flags, status, said)
 		}
 	}

@@ -24,6 +24,7 @@ type servers struct {
 	addrs   []string
 	conns   []*grpc.ClientConn // of addrs, nil = not dialled yet
 	options []grpc.DialOption
+	tls     bool // they secure connections
 	current int
 	timeout time.Duration
 	doubt   bool // an attempt of the last request may have been carried out, though no answer said so
@@ -46,6 +47,7 @@ func (a *app) dial() (*servers, error) {
 	if s.options, err = a.dialOptions(s.addrs); err != nil {
 		return nil, err
 	}
+	s.tls = a.tls.wanted()
 	s.conns = make([]*grpc.ClientConn, len(s.addrs))
 	return s, nil
 }
@@ -166,7 +168,7 @@ func (s *servers) inDoubt(err error, what string) error {
 // remote turns a gRPC error into a *remoteError of the server asked.
 func (s *servers) remote(err error) error {
 	if st, ok := statusOf(err); ok {
-		return &remoteError{addr: s.addrs[s.current], status: st}
+		return &remoteError{addr: s.addrs[s.current], status: st, tls: s.tls}
 	}
 	return err
 }

@@ -34,9 +34,9 @@ func explain(err error) string {
 func transportText(e *remoteError) string {
 	text := e.status.Message()
 	switch code := e.status.Code(); {
-	case code == codes.Unavailable && strings.Contains(text, "authentication handshake failed"):
+	case code == codes.Unavailable && e.tls && handshakeFailed(text):
 		return fmt.Sprintf("no TLS with %s (%s); --tls-ca names the authority of its certificate, --tls-cert and --tls-key one of your own", e.addr, lastClause(text))
-	case code == codes.Unavailable && strings.Contains(text, "reading server preface"):
+	case code == codes.Unavailable && !e.tls && strings.Contains(text, "reading server preface"):
 		return fmt.Sprintf("%s does not answer in plaintext (%s); give --tls or --tls-ca if it wants TLS", e.addr, lastClause(text))
 	case code == codes.Unavailable:
 		return fmt.Sprintf("no server answers at %s (%s); start one with \"pemba serve\", or name another with --addr", e.addr, lastClause(text))
@@ -46,6 +46,18 @@ func transportText(e *remoteError) string {
 		return text + "; send less at a time"
 	}
 	return text
+}
+
+// handshakeFailed reports whether a connection was made and not secured. A server
+// that refuses the client's certificate may say so only after the client has
+// begun to write, or not be heard.
+func handshakeFailed(text string) bool {
+	for _, sign := range []string{"handshake failed", "tls: ", "reading server preface", "broken pipe", "connection reset"} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // withDetails writes what is wrong with the value, where, and what to do, each
@@ -161,6 +173,7 @@ type remoteError struct {
 	addr    string
 	status  *status.Status
 	updates []input // of the write that was refused, nil = another request
+	tls     bool    // the connection was to be secured
 }
 
 func (e *remoteError) Error() string {

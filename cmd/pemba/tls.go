@@ -73,12 +73,15 @@ type clientFiles struct {
 	cert, key string // files of the client's own certificate
 }
 
+// wanted reports whether connections are secured.
+func (c clientFiles) wanted() bool { return c.use || c.ca != "" || c.cert != "" }
+
 // config returns nil for plaintext.
 func (c clientFiles) config() (*tls.Config, error) {
 	if (c.cert == "") != (c.key == "") {
 		return nil, errors.New("--tls-cert and --tls-key go together")
 	}
-	if !c.use && c.ca == "" && c.cert == "" {
+	if !c.wanted() {
 		return nil, nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
