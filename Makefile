@@ -14,7 +14,7 @@ TIME     ?= 10m
 SEED     ?=
 BENCH    ?= .
 TOOLS    := bin/tools
-RACY     := ./store ./graph ./check ./cluster ./authz ./api/...
+RACY     := ./store ./graph ./check ./cluster ./authz ./api/... ./client
 
 .PHONY: help
 help: ## List the targets
