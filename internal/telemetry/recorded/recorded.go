@@ -40,7 +40,7 @@ func (s Spans) Attribute(name, key string) string {
 	for _, span := range s.recorder.Ended() {
 		for _, a := range span.Attributes() {
 			if span.Name() == name && string(a.Key) == key {
-				text = a.Value.Emit()
+				text = a.Value.String()
 			}
 		}
 	}

@@ -1,0 +1,22 @@
+//go:build !faults
+
+package faulty
+
+// On reports whether there are faults at all.
+const On = false
+
+// The bugs; see on.go.
+const (
+	StaleRead         = false
+	EarlyAck          = false
+	CacheForEver      = false
+	SnapshotDrops     = false
+	HeartbeatFastPath = false
+	LocalHorizon      = false
+)
+
+// Control does nothing.
+func Control(string) (string, bool) { return "", false }
+
+// Setting is empty.
+func Setting(string) string { return "" }
