@@ -20,7 +20,6 @@ type proof struct {
 	ways    map[part]proofWay // of unions, arrows and tuples
 	path    map[atom]bool
 	dead    map[atom]int // those without a way around the path -> how many tuples the search could follow
-	deaths  []atom       // dead, in that order
 	tries   int
 	nesting int
 }
