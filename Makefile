@@ -28,7 +28,7 @@ build: ## Build bin/pemba (static)
 test: lint ## Lint, then run all tests, the concurrent packages also under the race detector if there is a C compiler (what CI runs)
 	$(GO) test ./...
 	@if command -v $(CC) >/dev/null; then \
-		echo "$(GO) test -race $(RACY)"; CGO_ENABLED=1 $(GO) test -race $(RACY); \
+		echo "$(GO) test -race -short $(RACY)"; CGO_ENABLED=1 $(GO) test -race -short $(RACY); \
 	else echo "no C compiler: the race detector is left out"; fi
 
 .PHONY: race

@@ -279,6 +279,7 @@ func (c *lateContext) Err() error {
 // TestCheck_OrderDoesNotMatter asks the same questions of worlds that differ
 // only in the order of tuples and of the operands of "+" and "&".
 func TestCheck_OrderDoesNotMatter(t *testing.T) {
+	sequential(t)
 	for seed := range 300 {
 		r := rand.New(rand.NewPCG(uint64(seed), 2))
 		caveats := "use self\ncaveat c0(a int) { a > 1 }\ncaveat c1(b int) { b > 1 }\ncaveat c2(n int) { 1 / n > 0 }\n"

@@ -120,6 +120,7 @@ func TestCompare_ClaimsWhatHoldsForAllValues(t *testing.T) {
 // Random pairs of expressions, for all values of their atoms: what compare
 // claims, holds.
 func TestCompare_ClaimsHoldForAllValues(t *testing.T) {
+	sequential(t)
 	const seed = 1
 	r := rand.New(rand.NewPCG(seed, 0))
 	count := map[direction]int{}
@@ -219,6 +220,7 @@ func randomlyChanged(r *rand.Rand, e Expr) Expr {
 
 // Where much changes, Diff ends, and claims nothing that it did not work out.
 func TestDiff_BoundsEffects(t *testing.T) {
+	sequential(t)
 	const n = 2000
 	chain := func(tail string) *Schema {
 		var b strings.Builder

@@ -32,6 +32,7 @@ func nodesOf(t *Tree) int {
 }
 
 func TestExpand_MoreNodesAreAnError(t *testing.T) {
+	sequential(t)
 	w := wideWorld(t, wide)
 	ctx := context.Background()
 	q := w.expandQuestion("doc:a", "view")

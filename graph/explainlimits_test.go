@@ -54,6 +54,7 @@ func textOf(e *Explanation) string {
 }
 
 func TestExplain_WideRowsAreCut(t *testing.T) {
+	sequential(t)
 	w := wideWorld(t, wide)
 	for _, test := range []struct{ question, has string }{
 		{"doc:a#viewer@user:eve", "and more tuples: 69,980 denied"},
@@ -205,6 +206,7 @@ func (s *Step) outcomes(around string, into map[string]Outcome) {
 // TestExplain_FewerReadsLeaveReasonsOut: whatever the limit is, the decision is
 // Check's, and what is not looked at is not told as denied.
 func TestExplain_FewerReadsLeaveReasonsOut(t *testing.T) {
+	sequential(t)
 	var b strings.Builder
 	for i := range 200 {
 		fmt.Fprintf(&b, "doc:a#viewer@group:g%d#member\ndoc:a#banned@group:g%d#member\ndoc:a#folder@folder:f%d\n", i, i, i)

@@ -205,6 +205,7 @@ func TestList_DecisionsCountAgainstTheList(t *testing.T) {
 }
 
 func TestList_StopsWhenTheCallerHasEnough(t *testing.T) {
+	sequential(t)
 	w := listWorld(t)
 	for i, l := range longLists {
 		n := 0
@@ -217,6 +218,7 @@ func TestList_StopsWhenTheCallerHasEnough(t *testing.T) {
 // TestList_ManyResults lists more than any number of 16 bits, each id once, at
 // no allocation each.
 func TestList_ManyResults(t *testing.T) {
+	sequential(t)
 	w := listWorld(t)
 	for i, l := range longLists {
 		seen := make(map[string]bool, l.want)
@@ -240,6 +242,7 @@ func TestList_ManyResults(t *testing.T) {
 
 // TestList_PagesOfManyResults continues a long list in the middle.
 func TestList_PagesOfManyResults(t *testing.T) {
+	sequential(t)
 	w := listWorld(t)
 	for _, permission := range []string{"viewer", "see"} {
 		whole, pages := w.direct(permission, 0, many), []string(nil)

@@ -92,6 +92,7 @@ func TestParse_RefusesWhatIsNotText(t *testing.T) {
 // Hostile input ends soon: each of these takes milliseconds; work that grows
 // with the square of the input would take minutes.
 func TestParse_BoundsHostileInput(t *testing.T) {
+	sequential(t)
 	fill := func(before, s, after string) string {
 		return before + strings.Repeat(s, (maxSourceLen-len(before)-len(after))/len(s)) + after
 	}

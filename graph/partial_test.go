@@ -64,6 +64,7 @@ func TestPartials_AreBounded(t *testing.T) {
 
 // Hostile schemas of the newer parts of the language end soon.
 func TestValidate_BoundsHostilePartialsAndTypes(t *testing.T) {
+	sequential(t)
 	many := func(n int, format string) string {
 		var b strings.Builder
 		for i := range n {

@@ -248,6 +248,7 @@ func randomTuples(r *rand.Rand, nodes int) string {
 // TestCheck_AgreesWithTheWellFoundedModel asks every question of many small
 // worlds full of cycles, negative ones too.
 func TestCheck_AgreesWithTheWellFoundedModel(t *testing.T) {
+	sequential(t)
 	worlds := 1500
 	if testing.Short() || racing {
 		worlds = 200
