@@ -10,6 +10,8 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+
+	"github.com/pemba-authz/pemba/internal/faulty"
 )
 
 // disk is where a node keeps its state: the files of a data dir, or what
@@ -92,6 +94,7 @@ func openBolt(path string) (b *raftboltdb.BoltStore, err error) {
 	}()
 	b, err = raftboltdb.New(raftboltdb.Options{
 		Path:        path,
+		NoSync:      faulty.NoSync,
 		BoltOptions: &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, Timeout: time.Second},
 	})
 	if err != nil {

@@ -18,10 +18,11 @@ func TestFounding_ThreeFreshNodesFormOneCluster(t *testing.T) {
 			if got := n.Status().ClusterID; got != cluster || len(n.voters()) != 3 {
 				t.Errorf("%s: cluster %s, voters %v", id, got, n.voters())
 			}
-			for i, other := range ids {
-				if r, ok, err := n.memberRecord(other); !ok || err != nil || r.Disk != l.nodes[other].disk.self.get().DiskID {
-					t.Errorf("record %d on %s: %+v %v %v", i, id, r, ok, err)
-				}
+			for _, other := range ids {
+				eventually(t, "the disk of "+other+" is known on "+id, func() bool {
+					r, _, err := n.memberRecord(other)
+					return err == nil && r.Disk == l.nodes[other].disk.self.get().DiskID
+				})
 			}
 		}
 		propose(t, l.nodes["n1"].Node, write(1))

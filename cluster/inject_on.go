@@ -5,6 +5,7 @@ package cluster
 import (
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -137,31 +138,38 @@ func (l *lazyLog) DeleteRange(lo, hi uint64) error {
 	return l.LogStore.DeleteRange(lo, hi)
 }
 
-// slowNetwork delays votes and entries, not heartbeats.
+// slowNetwork delays votes and entries, not heartbeats: answers to its own
+// requests for votes by a random time between two that the control file
+// "slow-votes" has, and what goes to the address in "slow-to" by the time there.
 type slowNetwork struct{ *raft.NetworkTransport }
 
 func injectedTransport(t *raft.NetworkTransport) raft.Transport { return &slowNetwork{t} }
 
-// dawdle waits for a random part of what the control file says.
-func dawdle(control string) {
-	text, slow := faulty.Control(control)
-	if !slow {
-		return
-	}
-	if d, err := time.ParseDuration(text); err == nil && d > 0 {
-		time.Sleep(rand.N(d))
+func dawdle(target raft.ServerAddress) {
+	text, _ := faulty.Control("slow-to")
+	if addr, lag, ok := strings.Cut(text, " "); ok && addr == string(target) {
+		if d, err := time.ParseDuration(lag); err == nil {
+			time.Sleep(d)
+		}
 	}
 }
 
 func (s *slowNetwork) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	dawdle(target)
 	err := s.NetworkTransport.RequestVote(id, target, args, resp)
-	dawdle("slow-votes")
+	text, _ := faulty.Control("slow-votes")
+	least, most, _ := strings.Cut(text, " ")
+	lo, loErr := time.ParseDuration(least)
+	hi, hiErr := time.ParseDuration(most)
+	if loErr == nil && hiErr == nil && lo < hi {
+		time.Sleep(lo + rand.N(hi-lo))
+	}
 	return err
 }
 
 func (s *slowNetwork) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	if len(args.Entries) > 0 {
-		dawdle("slow-entries")
+		dawdle(target)
 	}
 	return s.NetworkTransport.AppendEntries(id, target, args, resp)
 }

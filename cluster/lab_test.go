@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,20 +22,46 @@ type lab struct {
 	services map[string]*Service             // by address of running nodes
 	wires    map[string]*raft.InmemTransport // by address
 	cuts     map[string]bool                 // addresses that reach nobody
+	apart    map[string]bool                 // pairs of addresses that raft does not get across
 	broken   chan struct{}                   // closed when links change; then replaced
 
 	nodes map[string]*labNode // by id; for the test's goroutine
+	disks sync.Mutex          // held while an identity is read or written
 }
 
 // labNode is one node with what outlives it.
 type labNode struct {
 	*Node
-	cfg Config
+	cfg  Config
+	dead *atomic.Bool
+}
+
+// labIdentity is what one run of a node writes to: a call of another node that
+// comes late must not reach the disk of the next run.
+type labIdentity struct {
+	IdentityStore
+	mu   *sync.Mutex
+	dead *atomic.Bool
+}
+
+func (i labIdentity) Load() ([]byte, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.IdentityStore.Load()
+}
+
+func (i labIdentity) Save(text []byte) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.dead.Load() {
+		return errors.New("the process is gone")
+	}
+	return i.IdentityStore.Save(text)
 }
 
 func newLab(t testing.TB) *lab {
 	l := &lab{
-		services: map[string]*Service{}, wires: map[string]*raft.InmemTransport{}, cuts: map[string]bool{},
+		services: map[string]*Service{}, wires: map[string]*raft.InmemTransport{}, cuts: map[string]bool{}, apart: map[string]bool{},
 		broken: make(chan struct{}), nodes: map[string]*labNode{},
 	}
 	t.Cleanup(l.close)
@@ -76,9 +103,13 @@ func (l *lab) tryStart(cfg Config) error {
 	l.connect()
 	l.mu.Unlock()
 	cfg.Transport, cfg.Peers, cfg.Discovery = wire, &labPeers{l, addr}, &labDiscovery{l, addr}
-	n, err := Start(cfg)
+	run, dead := cfg, new(atomic.Bool)
+	disk := *cfg.Disk
+	disk.Identity = labIdentity{disk.Identity, &l.disks, dead}
+	run.Disk = &disk
+	n, err := Start(run)
 	if err == nil {
-		l.nodes[cfg.NodeID] = &labNode{n, cfg}
+		l.nodes[cfg.NodeID] = &labNode{n, cfg, dead}
 	}
 	return err
 }
@@ -89,7 +120,7 @@ func (l *lab) connect() {
 		for b, v := range l.wires {
 			switch {
 			case a == b:
-			case l.cuts[a] || l.cuts[b]:
+			case l.cuts[a] || l.cuts[b] || l.apart[a+" "+b]:
 				w.Disconnect(v.LocalAddr())
 			default:
 				w.Connect(v.LocalAddr(), v)
@@ -111,6 +142,24 @@ func (l *lab) link(id string, cut bool) {
 	l.connect()
 }
 
+// part takes raft's links between two nodes away.
+func (l *lab) part(a, b string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a, b = l.nodes[a].cfg.AdvertiseAddr, l.nodes[b].cfg.AdvertiseAddr
+	l.apart[a+" "+b], l.apart[b+" "+a] = true, true
+	l.connect()
+}
+
+// heal gives all links back.
+func (l *lab) heal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.cuts)
+	clear(l.apart)
+	l.connect()
+}
+
 // kill ends a node without a word to the others, stop lets it say goodbye.
 func (l *lab) kill(id string) {
 	l.cut(id)
@@ -120,6 +169,7 @@ func (l *lab) kill(id string) {
 func (l *lab) stop(id string) {
 	n := l.nodes[id]
 	n.Close()
+	n.dead.Store(true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.wires, n.cfg.AdvertiseAddr)

@@ -124,17 +124,38 @@ func (n *Node) confirm() (uint64, error) {
 	if n.raft.CurrentTerm() != t.term {
 		return 0, ErrNotLeader
 	}
+	since := n.transport.reached.tick()
 	commit := n.raft.CommitIndex()
-	if err := n.raft.VerifyLeader().Error(); err != nil {
-		if errors.Is(err, raft.ErrRaftShutdown) {
-			return 0, ErrClosed
-		}
-		return 0, fmt.Errorf("verify leader: %w", ErrNotLeader)
+	if err := n.verify(since, t.term); err != nil {
+		return 0, err
 	}
 	if n.raft.CurrentTerm() != t.term || !n.isLeader() {
 		return 0, ErrNotLeader
 	}
 	return n.logs.gaps.lastCommand(commit), nil
+}
+
+// maxVerifies bounds the tries of verify: each makes raft send a heartbeat, and
+// one that was under way before costs a try.
+const maxVerifies = 10
+
+// verify returns nil if a majority of voters obeyed the leader of term after
+// since. Raft alone would also count answers to heartbeats that were sent
+// before, of which a process that was stopped for a while may find some in its
+// buffers, and those of nonvoters.
+func (n *Node) verify(since, term uint64) error {
+	for range maxVerifies {
+		if err := n.raft.VerifyLeader().Error(); err != nil {
+			if errors.Is(err, raft.ErrRaftShutdown) {
+				return ErrClosed
+			}
+			return fmt.Errorf("verify leader: %w", ErrNotLeader)
+		}
+		if n.transport.reached.isAffirmed(raft.ServerID(n.cfg.NodeID), n.voters(), since, term) {
+			return nil
+		}
+	}
+	return fmt.Errorf("verify leader: no majority answers: %w", ErrNotLeader)
 }
 
 // askLeaderTimeouts is how many heartbeat timeouts the leader may take to

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 // Readers beside writers: what was acknowledged before a reader asked lies at
@@ -143,4 +145,59 @@ func TestWait_WakesInOrderAndLeavesOnContext(t *testing.T) {
 		propose(t, n, write(i))
 	}
 	wg.Wait()
+}
+
+// Raft counts the answers of nonvoters when it verifies a leader. They prove
+// nothing: the voters may have another one.
+func TestReadIndex_NonvotersDoNotConfirmALeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		ids := l.trio(t, nil)
+		for _, id := range []string{"r1", "r2"} {
+			cfg := l.config(id, "n1")
+			cfg.Nonvoter = true
+			l.start(t, cfg)
+		}
+		l.ready(t, "r1", "r2")
+		leader := l.leaderOf(t, ids...)
+		for _, id := range followers(leader, ids) {
+			l.part(leader, id)
+		}
+		<-time.After(50 * time.Millisecond) // answers under way arrive
+		n := l.nodes[leader]
+		for n.isLeader() { // until its lease ends
+			if rev, err := n.joinRound(t.Context()); err == nil {
+				t.Errorf("confirmed at %d by nonvoters", rev)
+				break
+			}
+			<-time.After(10 * time.Millisecond)
+		}
+		l.heal()
+		l.leaderOf(t, ids...)
+		l.end(t)
+	})
+}
+
+func TestContacts_OnlyAnswersToLaterRequestsAffirm(t *testing.T) {
+	var c contacts
+	voters := []raft.ServerID{"n1", "n2", "n3"}
+	early := c.tick()
+	since := c.tick()
+	c.affirm("n2", early, 5)
+	c.affirm("n3", early, 5)
+	if c.isAffirmed("n1", voters, since, 5) {
+		t.Error("by answers to requests of before")
+	}
+	c.affirm("n9", c.tick(), 5)
+	c.affirm("n3", c.tick(), 4)
+	if c.isAffirmed("n1", voters, since, 5) {
+		t.Error("by a node without a vote, and in another term")
+	}
+	c.affirm("n2", c.tick(), 5)
+	if !c.isAffirmed("n1", voters, since, 5) {
+		t.Error("not by a majority")
+	}
+	if !c.isAffirmed("n1", voters[:1], since, 5) {
+		t.Error("not by a sole voter itself")
+	}
 }

@@ -123,9 +123,13 @@ func refuse(rpc raft.RPC, err error) {
 
 // AppendEntries notes which followers answer. Heartbeats come this way.
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	sent := t.reached.tick()
 	err := t.Transport.AppendEntries(id, target, args, resp)
 	if err == nil {
 		t.reached.note(id)
+		if resp.Success {
+			t.reached.affirm(id, sent, args.Term)
+		}
 	}
 	return err
 }

@@ -86,3 +86,39 @@ func TestPort_MutualTLSWithAllowList(t *testing.T) {
 	cfg.Join, cfg.NodeTLS = members[0].cfg.Join, ca.tls("n4", "n1", "n2", "n3")
 	ready(t, start(t, cfg, listenClients(t)))
 }
+
+// A member that joins late gets a snapshot, through the port and TLS, while
+// writes go on.
+func TestPort_CarriesSnapshots(t *testing.T) {
+	ca := newAuthority(t)
+	change := func(c *cluster.Config) {
+		c.NodeTLS = ca.tls(c.NodeID, "n1", "n2", "n3", "n4")
+		c.SnapshotBytes, c.TrailingBytes = 50_000, 1
+	}
+	members := founded(t, change)
+	first, _ := leader(t, members)
+	var wg sync.WaitGroup
+	for w := range 2 { // few, so that there are many entries
+		wg.Go(func() {
+			for i := range 400 {
+				if out, err := first.Propose(deadline(t), write(w*1000+i)); err != nil || out.Err() != nil {
+					t.Error(out, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if first.Status().SnapshotIndex == 0 {
+		t.Fatal("the leader has taken no snapshot")
+	}
+	cfg := config(t, "n4")
+	change(&cfg)
+	cfg.Join = members[0].cfg.Join
+	late := start(t, cfg, listenClients(t))
+	ready(t, late)
+	if late.Status().SnapshotIndex == 0 {
+		t.Error("it got the log, not the snapshot")
+	}
+	sameState(t, append(members, late))
+}

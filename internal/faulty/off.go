@@ -9,6 +9,7 @@ const On = false
 const (
 	StaleRead         = false
 	EarlyAck          = false
+	NoSync            = false
 	CacheForEver      = false
 	SnapshotDrops     = false
 	HeartbeatFastPath = false

@@ -19,6 +19,9 @@ var (
 	StaleRead = bug("stale-read")
 	// EarlyAck: the log says that entries are durable before it has written them.
 	EarlyAck = bug("early-ack")
+	// NoSync: the log says that entries are durable when it has handed them to
+	// the kernel.
+	NoSync = bug("no-sync")
 	// CacheForEver: a cached answer holds at every revision and every time.
 	CacheForEver = bug("cache-for-ever")
 	// SnapshotDrops: a snapshot lacks the newest tuple.
