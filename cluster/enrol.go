@@ -292,7 +292,7 @@ func (i *invitations) add(addr string) {
 // Invite makes this node look at the member at addr when it looks for a cluster.
 func (s *Service) Invite(_ context.Context, addr string) error {
 	if stage := s.node.stage(); stage != Fresh {
-		return &RefusedError{"NOT_FRESH", fmt.Sprintf("node %s is not fresh: %s", s.node.cfg.NodeID, stage), "start a node with an empty data dir"}
+		return &RefusedError{"NOT_FRESH", fmt.Sprintf("node %s is not fresh: %s", s.node.cfg.NodeID, stage), "start a node with an empty data dir and --join; without --join it founds a cluster of its own"}
 	}
 	s.node.invited.add(addr)
 	return nil

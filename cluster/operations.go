@@ -282,8 +282,10 @@ func (n *Node) AddNode(ctx context.Context, clientAddr string) (id string, err e
 		return "", &RefusedError{"NO_NODE_PORT", "this node has no port for other nodes", "start it with --raft-addr"}
 	}
 	sights, err := n.cfg.Discovery.Discover(ctx, clientAddr)
-	if err != nil {
-		return "", notProposed(err)
+	if err != nil && ctx.Err() == nil {
+		return "", &RefusedError{"NO_ANSWER", fmt.Sprintf("no node answers at %s", clientAddr), "start it with --raft-addr and --join, and give the address that it serves clients at"}
+	} else if err != nil {
+		return "", notProposed(context.Cause(ctx))
 	}
 	if len(sights) != 1 {
 		return "", &RefusedError{"NOT_FRESH", fmt.Sprintf("%s leads to %d nodes", clientAddr, len(sights)), "give the address of one node"}

@@ -109,6 +109,9 @@ func (a *app) explainCheck(ctx context.Context, s *servers, request *pb.CheckReq
 	if err != nil {
 		return err
 	}
+	if failed := reply.GetError(); failed != nil {
+		return errors.New(itemError(failed)) // no decision was made, so this is no "no"
+	}
 	return decisionStatus(reply.GetAnswer())
 }
 

@@ -16,7 +16,7 @@ func (a *app) clusterChangeCommands() []*cobra.Command {
 		Use:   "remove ID",
 		Short: "Take a node out of the cluster for good",
 		Long: `Take a node out of the cluster for good: its data directory cannot come back. A
-node that is to come back joins under a new id with an empty directory. Refused
+node that is to come back joins with an empty directory, best under a new id. Refused
 when too few voters would be left that answer, unless --force is given.`,
 		Args: exactArgs(1),
 	}, func(ctx context.Context, s *servers, args []string) error {
@@ -37,7 +37,11 @@ when too few voters would be left that answer, unless --force is given.`,
 		a.askingCluster(&cobra.Command{
 			Use:   "add HOST:PORT",
 			Short: "Make the fresh node that serves clients there join; print its id",
-			Args:  exactArgs(1),
+			Long: `Make the fresh node that serves clients at HOST:PORT join, and print its id. A
+node is fresh that was started with --raft-addr and --join on an empty directory
+and has not found a cluster: without --join it is one by itself. A node that is
+started with --join at the cluster's addresses joins without this command.`,
+			Args: exactArgs(1),
 		}, a.addNode),
 		remove,
 		a.askingCluster(&cobra.Command{

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +58,7 @@ func printStatus(to io.Writer, r *pb.StatusResponse) error {
 		leader = "none"
 	}
 	fmt.Fprintf(w, "node\t%s (%s, pemba %s)\n", r.GetNodeId(), state, r.GetVersion())
-	fmt.Fprintf(w, "leader\t%s in term %d, last contact %s ago\n", leader, r.GetTerm(), r.GetLastContact().AsDuration())
+	fmt.Fprintf(w, "leader\t%s in term %d, last contact %s ago\n", leader, r.GetTerm(), r.GetLastContact().AsDuration().Round(time.Millisecond))
 	fmt.Fprintf(w, "cluster\t%s, incarnation %d\n", r.GetClusterId(), r.GetIncarnation())
 	fmt.Fprintf(w, "revision\t%d applied, readable from %d\n", r.GetAppliedRevision(), r.GetHorizonRevision())
 	fmt.Fprintf(w, "log\tindex %d, committed %d, snapshot %d, %s\n",
@@ -86,8 +87,8 @@ func suffrage(voter bool) string {
 // nodeText says in one line how a node is.
 func nodeText(n *pb.NodeStatus) string {
 	text := fmt.Sprintf("%s %s %s", n.GetId(), n.GetAddress(), suffrage(n.GetVoter()))
-	if n.GetProblem() != "" {
-		return text + ": " + n.GetProblem()
+	if p := n.GetProblem(); p != "" {
+		return text + ": " + problemText(p)
 	}
 	text += fmt.Sprintf(", %s, revision %d", strings.ToLower(strings.TrimPrefix(n.GetState().String(), "NODE_STATE_")), n.GetAppliedRevision())
 	if n.GetLag() > 0 {
@@ -103,6 +104,15 @@ func nodeText(n *pb.NodeStatus) string {
 		text += fmt.Sprintf(", hash %.16s at %d", n.GetHash(), n.GetHashRevision())
 	}
 	return text
+}
+
+// problemText says why a node told nothing of itself; of what gRPC reports of a
+// connection, the end says it.
+func problemText(p string) string {
+	if strings.HasPrefix(p, "rpc error: code = Unavailable") {
+		return "no answer (" + lastClause(p) + ")"
+	}
+	return oneLine(p)
 }
 
 // bytesText writes a size in the largest binary unit that leaves at least 1.

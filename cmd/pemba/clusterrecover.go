@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,12 +24,15 @@ lost for good.
 
 What was acknowledged and is not on this disk is lost. All tokens given so far are
 refused afterwards. The other members must not run any more; empty their data
-directories, and they can join under new ids. Recover the node with the highest
+directories, and they can join anew. Recover the node with the highest
 revision.`,
 		Args: exactArgs(0),
 		RunE: func(*cobra.Command, []string) error {
 			if !yes {
 				return fmt.Errorf("recovering %s gives up what only the other members have, and all tokens; give --yes to do that", dir)
+			}
+			if _, err := os.Stat(dir); err != nil {
+				return fmt.Errorf("recover %s: %w; --data-dir names the directory of a node", dir, rootCause(err))
 			}
 			log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			r, err := cluster.Recover(cluster.Config{DataDir: dir, NodeID: id, Logger: log})

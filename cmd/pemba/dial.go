@@ -108,10 +108,11 @@ func (s *servers) persist(ctx context.Context, r request) error {
 	}
 }
 
-// round asks each server once, until one answers. Those that are left share the
+// round asks each server once, until one answers. If none does, the error is the
+// last refusal that a server gave a reason for, rather than another's silence. Those that are left share the
 // time that is left, so that one that hangs does not cost the others theirs.
 func (s *servers) round(ctx context.Context, end time.Time, r request) error {
-	var err error
+	var err, said error
 	for left := len(s.addrs); left > 0; left-- {
 		share := time.Until(end) / time.Duration(left)
 		attempt, cancel := context.WithTimeout(ctx, share)
@@ -120,7 +121,13 @@ func (s *servers) round(ctx context.Context, end time.Time, r request) error {
 		if !silent(err) {
 			return err
 		}
+		if remoteReason(err) != "" {
+			said = err
+		}
 		s.advance()
+	}
+	if said != nil {
+		return said
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -174,5 +175,42 @@ func TestCheckLines_AnswersAllBatchesAtTheViewOfTheFirst(t *testing.T) {
 		if got := f.asked[i+1].GetConsistency().GetExactly(); got != "t1" {
 			t.Errorf("batch %d is asked exactly at %q, not at the view of the first", i+2, got)
 		}
+	}
+}
+
+// TestRound_ARefusalSaysMoreThanSilence: of two servers, one has a reason and the
+// other is not there.
+func TestRound_ARefusalSaysMoreThanSilence(t *testing.T) {
+	refusal, err := status.New(codes.Unavailable, "there is no leader").WithDetails(&errdetails.ErrorInfo{Reason: "NO_LEADER", Domain: "pemba.v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, addr := serveFaulty(t, &faulty{write: func(context.Context) error { return refusal.Err() }})
+	gone := listen(t)
+	gone.Close()
+	for _, addrs := range []string{addr + "," + gone.Addr().String(), gone.Addr().String() + "," + addr} {
+		code, _, stderr := pemba("", "tuple", "write", "doc:a#viewer@user:b", "--timeout", "300ms", "--addr", addrs)
+		if code != exitError || !strings.Contains(stderr, "there is no leader") || strings.Contains(stderr, gone.Addr().String()) {
+			t.Errorf("--addr %s: status %d, %q", addrs, code, stderr)
+		}
+	}
+}
+
+// TestTransportText_TLSNameMismatch: the advice is about the name, not about the
+// authority, which is right.
+func TestTransportText_TLSNameMismatch(t *testing.T) {
+	e := &remoteError{addr: "10.0.0.1:50051", tls: true, status: status.New(codes.Unavailable,
+		`connection error: desc = "transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate is valid for 127.0.0.1, not 10.0.0.1"`)}
+	text := transportText(e)
+	if !strings.Contains(text, "(certificate is valid for 127.0.0.1, not 10.0.0.1)") || strings.Contains(text, "--tls-ca") {
+		t.Error(text)
+	}
+}
+
+func TestNodeText_UnreachableInPlainWords(t *testing.T) {
+	text := nodeText(&pb.NodeStatus{Id: "n1", Address: "127.0.0.1:7070", Voter: true,
+		Problem: `rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:7070: connect: connection refused"`})
+	if want := "n1 127.0.0.1:7070 voter: no answer (connection refused)"; text != want {
+		t.Errorf("%q, want %q", text, want)
 	}
 }

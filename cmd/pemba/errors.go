@@ -34,6 +34,8 @@ func explain(err error) string {
 func transportText(e *remoteError) string {
 	text := e.status.Message()
 	switch code := e.status.Code(); {
+	case code == codes.Unavailable && e.tls && strings.Contains(text, "certificate is valid for "):
+		return fmt.Sprintf("no TLS with %s (%s); name it in --addr as its certificate does, or give it a certificate for this name", e.addr, lastClause(text))
 	case code == codes.Unavailable && e.tls && handshakeFailed(text):
 		return fmt.Sprintf("no TLS with %s (%s); --tls-ca names the authority of its certificate, --tls-cert and --tls-key one of your own", e.addr, lastClause(text))
 	case code == codes.Unavailable && !e.tls && strings.Contains(text, "reading server preface"):

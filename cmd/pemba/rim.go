@@ -28,7 +28,7 @@ type observeOptions struct {
 
 func (o *observeOptions) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.adminAddr, "admin-addr", defaultAdmin, "where to serve metrics, probes and, to this machine only, profiles over plain HTTP, `HOST:PORT`; \"off\" = nowhere")
+	f.StringVar(&o.adminAddr, "admin-addr", defaultAdmin, "where to serve /metrics, /healthz, /readyz and, to this machine only, /debug/pprof/ over plain HTTP, `HOST:PORT`; \"off\" = nowhere")
 	f.StringVar(&o.otlp, "otlp-endpoint", "", "send traces there by OTLP over gRPC, `http://HOST:PORT` or https; none without it")
 	f.Float64Var(&o.traceRatio, "trace-ratio", 0.001, "with --otlp-endpoint: the share of requests to trace, besides those whose callers ask for it")
 	fromEnv(cmd, "admin-addr", "otlp-endpoint", "trace-ratio")

@@ -59,8 +59,8 @@ type Error struct {
 	//     REQUEST_ID_TOO_OLD (FAILED_PRECONDITION): of a write;
 	//   - IMPORT_CONFLICT (FAILED_PRECONDITION): another import of that name has
 	//     begun;
-	//   - UNKNOWN_NODE, NOT_FRESH, OTHER_DISK, OTHER_CLUSTER, OTHER_FOUNDERS, REMOVED,
-	//     ADDRESS_IN_USE, NO_NODE_PORT, LEVEL, NOT_CAUGHT_UP, NOT_A_VOTER,
+	//   - UNKNOWN_NODE, NO_ANSWER, NOT_FRESH, OTHER_DISK, OTHER_CLUSTER,
+	//     OTHER_FOUNDERS, REMOVED, ADDRESS_IN_USE, NO_NODE_PORT, LEVEL, NOT_CAUGHT_UP, NOT_A_VOTER,
 	//     LAST_VOTER, QUORUM (FAILED_PRECONDITION): of an operation on the members;
 	//   - TOKEN_AHEAD, TOKEN_TOO_OLD, CURSOR_TOO_OLD (OUT_OF_RANGE): its revision
 	//     does not exist yet, or is not readable any more;
