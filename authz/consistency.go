@@ -79,14 +79,11 @@ func (s *Service) catchUp(ctx context.Context) error {
 
 func (s *Service) viewOfToken(ctx context.Context, tenant string, c Consistency) (store.View, error) {
 	const field = "consistency.token"
-	p, err := s.position(c.Token, field)
+	p, err := parseToken(c.Token)
 	if err != nil {
-		return store.View{}, err
+		return store.View{}, malformedToken(field, c.Token)
 	}
-	if err := s.sameTenant(p, tenant, field, c.Token); err != nil {
-		return store.View{}, err
-	}
-	if err := s.reach(ctx, p, field, c.Token); err != nil {
+	if err := s.reach(ctx, p, tenant, field, c.Token); err != nil {
 		return store.View{}, err
 	}
 	at := p.revision
@@ -103,28 +100,24 @@ func (s *Service) viewOfToken(ctx context.Context, tenant string, c Consistency)
 	return v, nil
 }
 
-// reach returns once the store has applied p's revision, and fails at once if
-// the cluster has not committed it.
-func (s *Service) reach(ctx context.Context, p position, field, token string) error {
+// reach returns once the store has applied p's revision, and p is of the tenant
+// in this cluster's present life. It fails at once if the cluster has not
+// committed the revision. What a node that lags does not know, be it the tenant
+// or a restore, it has to learn before it may refuse the token for it.
+func (s *Service) reach(ctx context.Context, p position, tenant, field, token string) error {
 	if !s.node.Ready() {
 		return notReady()
 	}
-	if p.revision <= s.node.Store().Revision() {
-		return nil
+	digest, incarnation := s.life()
+	if p.cluster == digest && p.incarnation >= incarnation && p.revision > s.node.Store().Revision() {
+		if err := s.awaitRevision(ctx, p.revision); err != nil {
+			return nodeError(err)
+		}
 	}
-	if err := s.awaitRevision(ctx, p.revision); err != nil {
-		return nodeError(err)
+	if err := s.sameLife(p, field, token); err != nil {
+		return err
 	}
-	return s.sameLife(p, field, token) // it may have changed while this waited
-}
-
-// position reads a token and checks that it is of this cluster's present life.
-func (s *Service) position(token, field string) (position, error) {
-	p, err := parseToken(token)
-	if err != nil {
-		return p, malformedToken(field, token)
-	}
-	return p, s.sameLife(p, field, token)
+	return s.sameTenant(p, tenant, field, token)
 }
 
 // sameLife checks that p is of this cluster, and not from before a restore.

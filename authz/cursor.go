@@ -157,21 +157,21 @@ func (s *Service) resume(ctx context.Context, tenant string, c Consistency, from
 		return &Error{Code: Invalid, Reason: "INVALID_FIELD", Field: "consistency",
 			Message: "a cursor names its own view", Fix: "leave consistency out when you continue"}
 	}
+	if !s.node.Ready() { // it may not know the cluster's secret yet
+		return notReady()
+	}
 	cur, ok := parseCursor(from, s.node.Store().Secret())
 	switch _, incarnation := s.life(); {
 	case !ok:
 		return cursorError("MALFORMED_CURSOR", from, "this is not a cursor of this cluster", "send a cursor exactly as an answer gave it")
 	case cur.query != p.query:
 		return cursorError("OTHER_REQUEST", from, "the cursor is of another request", "repeat the request that gave it; only the limit may differ")
-	case cur.incarnation != incarnation:
+	case cur.incarnation < incarnation:
 		return cursorError("OLD_INCARNATION", from, "the cursor is from before this cluster was restored", "begin anew")
 	}
 	at := position{incarnation: cur.incarnation, tenant: cur.tenant, revision: cur.revision}
 	at.cluster, _ = s.life()
-	if err := s.sameTenant(at, name, "cursor", from); err != nil {
-		return err
-	}
-	if err := s.reach(ctx, at, "cursor", from); err != nil {
+	if err := s.reach(ctx, at, name, "cursor", from); err != nil {
 		return err
 	}
 	v, err := s.node.Store().View(name, cur.revision)

@@ -30,7 +30,8 @@ type Deletion struct {
 // DeleteMatching deletes the tuples that the filter selects in the newest view,
 // in many writes, and calls progress after each and at the end. It is not
 // atomic: after an error, what progress told of is deleted. A tuple that is
-// written anew meanwhile may be deleted, too.
+// written anew meanwhile may be deleted, too, but not one of another tenant of
+// that name, created meanwhile.
 func (s *Service) DeleteMatching(ctx context.Context, by Caller, r DeleteMatchingRequest, progress func(Deletion) error) error {
 	reading, err := s.Read(ctx, ReadRequest{Tenant: r.Tenant, Filter: r.Filter, Consistency: Consistency{Level: Latest}})
 	if err != nil {
@@ -46,7 +47,7 @@ func (s *Service) DeleteMatching(ctx context.Context, by Caller, r DeleteMatchin
 		if len(batch) == 0 {
 			return nil
 		}
-		token, err := s.Write(ctx, by, WriteRequest{Tenant: r.Tenant, Updates: batch})
+		token, err := s.write(ctx, by, WriteRequest{Tenant: r.Tenant, Updates: batch}, reading.page.view.Incarnation())
 		if err != nil {
 			return err
 		}

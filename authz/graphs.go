@@ -154,6 +154,13 @@ func compile(source string, syms *store.Symbols) (*graph.Graph, []graph.Warning,
 	return g, warnings, err
 }
 
+// compileApart compiles a schema that is not in force, and may never be. The
+// graph answers no question: its names are not the store's, which keeps every
+// name that it is given.
+func compileApart(source string) (*graph.Graph, []graph.Warning, error) {
+	return compile(source, store.New(store.Options{}).Symbols())
+}
+
 // schemaError translates what is wrong with a schema's text.
 func schemaError(err error) *Error {
 	var errs graph.SchemaErrors

@@ -147,7 +147,7 @@ func (s *Service) DiffSchema(ctx context.Context, tenant, source string, c Consi
 	if err != nil {
 		return nil, err
 	}
-	next, found, err := compile(source, s.node.Store().Symbols())
+	next, found, err := compileApart(source)
 	if err != nil {
 		return nil, schemaError(err)
 	}

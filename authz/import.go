@@ -142,13 +142,7 @@ func (i *Import) Add(ctx context.Context, sequence uint64, tuples []tuple.Tuple)
 	for k, t := range tuples {
 		b.updates[k] = Update{Op: Touch, Tuple: t}
 	}
-	i.mu.Lock()
-	err := i.submit(ctx, b)
-	if err == nil {
-		i.waiting = append(i.waiting, b)
-	}
-	i.mu.Unlock()
-	if err != nil {
+	if err := i.enqueue(ctx, b); err != nil {
 		return err
 	}
 	i.added = sequence
@@ -160,13 +154,27 @@ func (i *Import) Add(ctx context.Context, sequence uint64, tuples []tuple.Tuple)
 	}
 }
 
+func (i *Import) enqueue(ctx context.Context, b *importBatch) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if err := i.submit(ctx, b); err != nil {
+		return err
+	}
+	i.waiting = append(i.waiting, b)
+	return nil
+}
+
 // Close says that no batch follows.
 func (i *Import) Close() { close(i.flight) }
 
 // submit validates b against the schema that this node has and hands it to the
 // proposer.
 func (i *Import) submit(ctx context.Context, b *importBatch) error {
+	seen := i.service.node.Store().Revision()
 	c, err := i.service.writeCommand(ctx, i.tenant, i.by, WriteRequest{Updates: b.updates})
+	if err != nil && i.service.wasBehind(ctx, seen) {
+		c, err = i.service.writeCommand(ctx, i.tenant, i.by, WriteRequest{Updates: b.updates})
+	}
 	if err != nil {
 		return inBatch(err)
 	}

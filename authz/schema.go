@@ -43,7 +43,7 @@ func (s *Service) WriteSchema(ctx context.Context, by Caller, r WriteSchemaReque
 	if err != nil {
 		return "", nil, err
 	}
-	next, found, err := compile(r.Source, s.node.Store().Symbols())
+	next, found, err := compileApart(r.Source)
 	if err != nil {
 		return "", nil, schemaError(err)
 	}

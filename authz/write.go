@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pemba-authz/pemba/graph"
 	"github.com/pemba-authz/pemba/store"
@@ -58,6 +59,11 @@ type WriteRequest struct {
 // It returns once the change is durable. On code UnknownOutcome the change may
 // or may not happen; the same request id makes another try safe.
 func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token string, err error) {
+	return s.write(ctx, by, r, 0)
+}
+
+// write is Write to one incarnation of the tenant, 0 = whichever there is.
+func (s *Service) write(ctx context.Context, by Caller, r WriteRequest, incarnation uint64) (token string, err error) {
 	name, err := tenantName(r.Tenant)
 	if err != nil {
 		return "", err
@@ -71,6 +77,9 @@ func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token s
 	for range maxRevalidations {
 		seen := s.node.Store().Revision()
 		c, err := s.writeCommand(ctx, name, by, r)
+		if incarnation != 0 && c.Incarnation > incarnation {
+			return "", unknownTenant(name)
+		}
 		if err != nil {
 			// A retry must learn that the first try took effect, even if the
 			// schema would not allow it any more.
@@ -223,19 +232,21 @@ func (s *Service) preconditions(ctx context.Context, g *graph.Graph, tenant stri
 // since returns the revision of a token that a precondition names. One that
 // the cluster has not reached could never be changed since.
 func (s *Service) since(ctx context.Context, tenant, token, field string) (uint64, error) {
-	p, err := s.position(token, field)
+	p, err := parseToken(token)
 	if err != nil {
-		return 0, err
+		return 0, malformedToken(field, token)
 	}
-	if err := s.sameTenant(p, tenant, field, token); err != nil {
-		return 0, err
-	}
-	return p.revision, s.reach(ctx, p, field, token)
+	return p.revision, s.reach(ctx, p, tenant, field, token)
 }
 
 func proposeError(err error) *Error {
 	if errors.Is(err, store.ErrInvalidCommand) {
-		return &Error{Code: Invalid, Reason: "INVALID_WRITE", Message: errors.Unwrap(err).Error(), Err: err}
+		// What is wrong stands behind the names of the errors that are wrapped.
+		_, why, ok := strings.Cut(err.Error(), store.ErrInvalidCommand.Error()+": ")
+		if !ok {
+			why = err.Error()
+		}
+		return &Error{Code: Invalid, Reason: "INVALID_WRITE", Message: why, Fix: "change or split the write", Err: err}
 	}
 	return nodeError(err)
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -27,7 +29,9 @@ type checkStream struct {
 
 	receiving sync.Mutex
 	sending   sync.Mutex
-	closed    bool          // guarded by sending: nothing is sent any more
+	begun     time.Time
+	since     atomic.Int64  // when the send under way began, in ns from begun; 0 = none is
+	closed    atomic.Bool   // no further send begins; seen by whoever holds sending
 	waiting   chan struct{} // one element for each question that waits
 	workers   sync.WaitGroup
 }
@@ -41,7 +45,7 @@ func (s *permissionServer) StreamCheck(stream grpc.BidiStreamingServer[pembav1.S
 	defer leave()
 	ctx, cancel := s.streams.lasting(stream.Context())
 	defer cancel()
-	c := &checkStream{server: s, stream: stream, ctx: ctx, waiting: make(chan struct{}, maxWaiting)}
+	c := &checkStream{server: s, stream: stream, ctx: ctx, begun: time.Now(), waiting: make(chan struct{}, maxWaiting)}
 	ended := make(chan error, 1)
 	n := max(2, runtime.GOMAXPROCS(0))
 	for range n {
@@ -59,28 +63,64 @@ func (s *permissionServer) StreamCheck(stream grpc.BidiStreamingServer[pembav1.S
 		c.workers.Wait()
 		close(done)
 	}()
-	select {
-	case <-done:
-	case err := <-ended:
+	if err := c.await(done, ended); err != nil {
 		c.close()
 		return err
-	case <-ctx.Done(): // a worker that receives is freed by the end of the handler
-		c.close()
-		return stopped(ctx, context.Cause(ctx))
 	}
-	select {
-	case err := <-ended:
-		return err
-	default:
-		return nil
+	return nil
+}
+
+// await returns once all workers have ended, or with the first reason to end
+// the stream before. A worker that receives or sends then is freed by the end of
+// the handler.
+func (c *checkStream) await(done <-chan struct{}, ended <-chan error) error {
+	stall := c.server.streams.stall
+	look := time.NewTicker(max(stall/2, time.Millisecond))
+	defer look.Stop()
+	for {
+		select {
+		case <-done:
+			select {
+			case err := <-ended:
+				return err
+			default:
+				return nil
+			}
+		case err := <-ended:
+			return err
+		case <-c.ctx.Done():
+			return stopped(c.ctx, context.Cause(c.ctx))
+		case <-look.C:
+			if c.sendingFor() >= stall {
+				return slowReader(stall)
+			}
+		}
 	}
 }
 
-// close keeps the workers from sending behind the handler's back.
+// close keeps the workers from sending behind the handler's back, but for a send
+// that the client does not take: the end of the handler ends it.
 func (c *checkStream) close() {
-	c.sending.Lock()
-	c.closed = true
-	c.sending.Unlock()
+	c.closed.Store(true)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		c.sending.Lock()
+		defer c.sending.Unlock()
+	}()
+	select {
+	case <-over:
+	case <-time.After(c.server.streams.stall - c.sendingFor()):
+	}
+}
+
+// sendingFor is how long the send under way has been.
+func (c *checkStream) sendingFor() time.Duration {
+	since := c.since.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(c.begun) - time.Duration(since)
 }
 
 // work receives and answers until the client has sent everything.
@@ -138,9 +178,11 @@ func (c *checkStream) answer(r *pembav1.StreamCheckRequest) error {
 	reply := c.server.streamReply(c.ctx, r)
 	c.sending.Lock()
 	defer c.sending.Unlock()
-	if c.closed {
+	if c.closed.Load() {
 		return nil
 	}
+	c.since.Store(int64(time.Since(c.begun)) | 1) // never 0
+	defer c.since.Store(0)
 	return c.stream.Send(reply)
 }
 

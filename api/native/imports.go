@@ -3,7 +3,9 @@ package native
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 
 	"google.golang.org/grpc"
 
@@ -46,7 +48,7 @@ func (s *tupleServer) Import(stream importStream) error {
 }
 
 func (s *tupleServer) startImport(ctx context.Context, stream importStream) (*authz.Import, error) {
-	first, err := stream.Recv()
+	first, err := firstOf(ctx, stream)
 	if errors.Is(err, io.EOF) {
 		return nil, missing("start", "an import begins with a start")
 	}
@@ -66,6 +68,27 @@ func (s *tupleServer) startImport(ctx context.Context, stream importStream) (*au
 	return run, nil
 }
 
+// firstOf receives the first message, or returns when ctx ends before it comes:
+// a client that says nothing must not hold up a shutdown. The end of the handler
+// then ends the receiving.
+func firstOf(ctx context.Context, stream importStream) (*pembav1.ImportRequest, error) {
+	type message struct {
+		request *pembav1.ImportRequest
+		err     error
+	}
+	came := make(chan message, 1)
+	go func() {
+		request, err := stream.Recv()
+		came <- message{request, err}
+	}()
+	select {
+	case first := <-came:
+		return first.request, first.err
+	case <-ctx.Done():
+		return nil, stopped(ctx, context.Cause(ctx))
+	}
+}
+
 // settleImport tells the client of each batch that has become durable, until
 // there are no more.
 func (s *tupleServer) settleImport(ctx context.Context, stream importStream, run *authz.Import) error {
@@ -82,13 +105,19 @@ func (s *tupleServer) settleImport(ctx context.Context, stream importStream, run
 
 func (s *tupleServer) sendProgress(stream importStream, run *authz.Import, complete bool) error {
 	sequence, token := run.Progress()
-	return stream.Send(&pembav1.ImportResponse{DurableSequence: sequence, Token: token, Complete: complete})
+	reply := &pembav1.ImportResponse{DurableSequence: sequence, Token: token, Complete: complete}
+	return sendWithin(stream, reply, s.streams.stall)
 }
 
 // receiveBatches adds what the client sends, and closes the import at the end
 // or at the first error, so that what came before is still settled.
-func receiveBatches(ctx context.Context, stream importStream, run *authz.Import) error {
+func receiveBatches(ctx context.Context, stream importStream, run *authz.Import) (err error) {
 	defer run.Close()
+	defer func() { // no guard stands around this goroutine
+		if p := recover(); p != nil {
+			err = fmt.Errorf("receive batches: panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	for {
 		request, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
