@@ -1,0 +1,101 @@
+//go:build linux
+
+package histories
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+)
+
+// A node's own disk is a file system in a file, mounted at the node's site only.
+// It can be full, and it can lose power: what was not synced is then in the
+// kernel's cache of the file system, and not yet in the file.
+
+// image is the file of n's disk.
+func (n *node) image() string { return filepath.Join(n.dir, "disk.img") }
+
+// makeDisk gives n a disk of its own, of so many bytes.
+func (n *node) makeDisk(bytes int64) error {
+	f, err := os.Create(n.image())
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(bytes)
+	f.Close()
+	if err != nil {
+		return err
+	}
+	if out, err := exec.Command("mkfs.ext4", "-q", "-F", n.image()).CombinedOutput(); err != nil {
+		return fmt.Errorf("make a disk: %w: %s", err, out)
+	}
+	return n.mount()
+}
+
+func (n *node) mount() error { return n.site.run("mount -o loop " + n.image() + " " + n.disk()) }
+
+// losePower puts n's disk, whose process has ended, into the state that the file
+// has now: that of a disk on which nothing but syncs can be relied on.
+func (n *node) losePower() error {
+	kept := n.image() + ".kept"
+	if out, err := exec.Command("cp", "--sparse=always", n.image(), kept).CombinedOutput(); err != nil {
+		return fmt.Errorf("keep the disk: %w: %s", err, out)
+	}
+	if err := n.site.run("umount " + n.disk()); err != nil { // which writes to the file that nobody sees again
+		return err
+	}
+	if err := os.Rename(kept, n.image()); err != nil {
+		return err
+	}
+	if err := n.mount(); err != nil {
+		return err
+	}
+	return n.drop() // it may have come back
+}
+
+// ballast is what fills n's disk.
+func (n *node) ballast() string { return n.site.path(filepath.Join(n.disk(), "ballast")) }
+
+// drop removes the ballast.
+func (n *node) drop() error {
+	if err := os.Remove(n.ballast()); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// fill leaves no room on n's disk.
+func (n *node) fill() error {
+	f, err := os.Create(n.ballast())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	block := make([]byte, 1<<20)
+	for err == nil {
+		_, err = f.Write(block)
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return nil
+	}
+	return err
+}
+
+// canMount says why nodes cannot have disks of their own.
+func canMount() error {
+	if err := canUnshare(); err != nil {
+		return err
+	}
+	for _, tool := range []string{"mkfs.ext4", "mount", "umount", "cp"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("disks of the nodes' own: %w", err)
+		}
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		return fmt.Errorf("disks of the nodes' own: %w", err)
+	}
+	return nil
+}

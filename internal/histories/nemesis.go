@@ -1,0 +1,407 @@
+//go:build linux
+
+package histories
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
+)
+
+// nemesis lets faults strike a cluster, one after the other, each for a while.
+// One goroutine uses it.
+type nemesis struct {
+	cluster *cluster
+	rand    *rand.Rand
+	logf    func(format string, args ...any)
+	quiet   bool     // not a word about each fault
+	struck  []string // what has been done, in order
+}
+
+// A fault is one thing that can go wrong. Its strike lasts as long as hold, and
+// leaves a cluster that can get well by itself.
+type fault struct {
+	name     string
+	possible func(*cluster) bool // nil = always
+	strike   func(*nemesis, context.Context, *node) error
+	leader   bool // n is the leader, if there is one
+	net      bool // leaves the processes alone, so that it may strike while one is hurt
+}
+
+// faults are all that a nemesis can do.
+var faults = []fault{
+	{name: "kill", strike: (*nemesis).killFor},
+	{name: "kill the leader", strike: (*nemesis).killFor, leader: true},
+	{name: "bounce", strike: (*nemesis).bounce},
+	{name: "bounce the leader", strike: (*nemesis).bounce, leader: true},
+	{name: "stop", strike: (*nemesis).stopFor},
+	{name: "stop the leader", strike: (*nemesis).stopFor, leader: true},
+	{name: "kill all", strike: (*nemesis).killAll},
+	{name: "end", strike: (*nemesis).endAndStart},
+	{name: "end the leader", strike: (*nemesis).endAndStart, leader: true},
+	{name: "cut off", strike: (*nemesis).cutOff, possible: canCut, net: true},
+	{name: "cut off the leader", strike: (*nemesis).cutOff, leader: true, possible: canCut, net: true},
+	{name: "deafen", strike: (*nemesis).deafen, possible: canCut, net: true},
+	{name: "deafen the leader", strike: (*nemesis).deafen, leader: true, possible: canCut, net: true},
+	{name: "mute", strike: (*nemesis).mute, possible: canCut, net: true},
+	{name: "mute the leader", strike: (*nemesis).mute, leader: true, possible: canCut, net: true},
+	{name: "part one pair", strike: (*nemesis).partPair, possible: canCut, net: true},
+	{name: "slow disk", strike: (*nemesis).slowDisk, possible: hasSeams, net: true},
+	{name: "slow disk of the leader", strike: (*nemesis).slowDisk, leader: true, possible: hasSeams, net: true},
+	{name: "slow network", strike: (*nemesis).slowNetwork, possible: hasSeams, net: true},
+	{name: "sync error", strike: (*nemesis).breakDisk, possible: hasSeams},
+	{name: "sync error of the leader", strike: (*nemesis).breakDisk, leader: true, possible: hasSeams},
+	{name: "full disk", strike: (*nemesis).fillDisk, possible: (*cluster).hasDisks},
+	{name: "full disk of the leader", strike: (*nemesis).fillDisk, leader: true, possible: (*cluster).hasDisks},
+	{name: "power loss", strike: (*nemesis).losePower, possible: (*cluster).hasDisks},
+	{name: "power loss of all", strike: (*nemesis).losePowerOfAll, possible: (*cluster).hasDisks},
+	{name: "torn log", strike: (*nemesis).tearLog, possible: canJoin},
+	{name: "transfer", strike: (*nemesis).transfer, possible: canJoin},
+}
+
+func canCut(c *cluster) bool   { return c.net.canCut() }
+func hasSeams(c *cluster) bool { return c.program.faulty }
+func canJoin(c *cluster) bool  { return len(c.nodes) >= 3 }
+
+// choose returns the faults of that name, or all, that the cluster can suffer.
+func choose(c *cluster, names ...string) []fault {
+	return slices.DeleteFunc(slices.Clone(faults), func(f fault) bool {
+		return f.possible != nil && !f.possible(c) || len(names) > 0 && !slices.Contains(names, f.name)
+	})
+}
+
+// plague strikes with random faults of some until ctx ends, and heals at the end.
+func (m *nemesis) plague(ctx context.Context, some []fault) error {
+	for len(some) > 0 && pause(ctx, m.span(300, 1500)) {
+		if err := m.strike(ctx, some[m.rand.IntN(len(some))]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *nemesis) strike(ctx context.Context, f fault) error {
+	n := m.cluster.nodes[m.rand.IntN(len(m.cluster.nodes))]
+	if f.leader {
+		if leader := m.cluster.leader(ctx); leader != nil {
+			n = leader
+		}
+	}
+	m.struck = append(m.struck, f.name)
+	if !m.quiet {
+		m.logf("%s: %s", f.name, n.name())
+	}
+	if err := f.strike(m, ctx, n); err != nil {
+		return fmt.Errorf("%s %s: %w", f.name, n.name(), err)
+	}
+	return nil
+}
+
+// span is a random time between two numbers of milliseconds.
+func (m *nemesis) span(least, most int) time.Duration {
+	return time.Duration(least+m.rand.IntN(most-least)) * time.Millisecond
+}
+
+// hold lasts as long as a fault does.
+func (m *nemesis) hold(ctx context.Context) { pause(ctx, m.span(300, 4000)) }
+
+func (m *nemesis) killFor(ctx context.Context, n *node) error {
+	if err := n.kill(); err != nil {
+		return err
+	}
+	m.hold(ctx)
+	return m.cluster.start(n)
+}
+
+// bounce kills and starts at once.
+func (m *nemesis) bounce(_ context.Context, n *node) error {
+	if err := n.kill(); err != nil {
+		return err
+	}
+	return m.cluster.start(n)
+}
+
+func (m *nemesis) killAll(_ context.Context, _ *node) error {
+	return m.endAll(func(*node) error { return nil })
+}
+
+// endAll kills all nodes at once, does something to each, and starts them again.
+func (m *nemesis) endAll(then func(*node) error) error {
+	var err error
+	for _, i := range m.rand.Perm(len(m.cluster.nodes)) {
+		err = errors.Join(err, m.cluster.nodes[i].signal(syscall.SIGKILL, true))
+	}
+	for _, n := range m.cluster.nodes {
+		n.end(patience)
+		err = errors.Join(err, then(n))
+	}
+	for _, i := range m.rand.Perm(len(m.cluster.nodes)) {
+		err = errors.Join(err, m.cluster.start(m.cluster.nodes[i]))
+	}
+	return err
+}
+
+func (m *nemesis) losePower(_ context.Context, n *node) error {
+	if err := n.kill(); err != nil {
+		return err
+	}
+	if err := n.losePower(); err != nil {
+		return err
+	}
+	return m.cluster.start(n)
+}
+
+func (m *nemesis) losePowerOfAll(_ context.Context, _ *node) error {
+	return m.endAll((*node).losePower)
+}
+
+func (m *nemesis) stopFor(ctx context.Context, n *node) error {
+	if err := n.signal(syscall.SIGSTOP, false); err != nil {
+		return err
+	}
+	m.hold(ctx)
+	return n.signal(syscall.SIGCONT, false)
+}
+
+// endAndStart asks the process to end, as an operator does.
+func (m *nemesis) endAndStart(_ context.Context, n *node) error {
+	if err := n.signal(syscall.SIGTERM, true); err != nil {
+		return err
+	}
+	n.end(patience)
+	return m.cluster.start(n)
+}
+
+func (m *nemesis) cutFor(ctx context.Context, cuts ...[2][]int) error {
+	for _, c := range cuts {
+		if err := m.cluster.net.cut(c[0], c[1]); err != nil {
+			return err
+		}
+	}
+	m.hold(ctx)
+	return m.cluster.net.heal()
+}
+
+func (m *nemesis) rest(n *node) []int { return others(len(m.cluster.nodes), n.place) }
+
+func (m *nemesis) cutOff(ctx context.Context, n *node) error {
+	one, rest := []int{n.place}, m.rest(n)
+	return m.cutFor(ctx, [2][]int{one, rest}, [2][]int{rest, one})
+}
+
+// deafen lets n speak but not hear.
+func (m *nemesis) deafen(ctx context.Context, n *node) error {
+	return m.cutFor(ctx, [2][]int{m.rest(n), {n.place}})
+}
+
+// mute lets n hear but not speak.
+func (m *nemesis) mute(ctx context.Context, n *node) error {
+	return m.cutFor(ctx, [2][]int{{n.place}, m.rest(n)})
+}
+
+func (m *nemesis) partPair(ctx context.Context, n *node) error {
+	rest := m.rest(n)
+	other := rest[m.rand.IntN(len(rest)):][:1]
+	return m.cutFor(ctx, [2][]int{{n.place}, other}, [2][]int{other, {n.place}})
+}
+
+// ask puts a file into the control directory of n.
+func (m *nemesis) ask(n *node, name, text string) error {
+	return os.WriteFile(filepath.Join(n.control(), name), []byte(text), 0o600)
+}
+
+func (m *nemesis) unask(n *node, name string) error {
+	return os.Remove(filepath.Join(n.control(), name))
+}
+
+func (m *nemesis) slowDisk(ctx context.Context, n *node) error {
+	if err := m.ask(n, "slow", m.span(20, 1500).String()); err != nil {
+		return err
+	}
+	m.hold(ctx)
+	return m.unask(n, "slow")
+}
+
+// slowNetwork delays the votes for n, and votes and entries on their way to n;
+// heartbeats come in time.
+func (m *nemesis) slowNetwork(ctx context.Context, n *node) error {
+	control := func(o *node) (name, text string) {
+		if o == n {
+			return "slow-votes", "900ms 2s"
+		}
+		return "slow-to", n.raft + " 2500ms"
+	}
+	for _, o := range m.cluster.nodes {
+		name, text := control(o)
+		if err := m.ask(o, name, text); err != nil {
+			return err
+		}
+	}
+	pause(ctx, m.span(4000, 10_000)) // an election or two
+	var err error
+	for _, o := range m.cluster.nodes {
+		name, _ := control(o)
+		err = errors.Join(err, m.unask(o, name))
+	}
+	return err
+}
+
+// breakDisk makes the next write of the log fail after it has been made. The
+// node must end by itself.
+func (m *nemesis) breakDisk(ctx context.Context, n *node) error {
+	n.doom()
+	if err := m.ask(n, "sync-error", ""); err != nil {
+		return err
+	}
+	m.hold(ctx)
+	if err := m.unask(n, "sync-error"); err != nil {
+		return err
+	}
+	return m.revive(n)
+}
+
+// revive starts n again if it has ended, and lets it be if not.
+func (m *nemesis) revive(n *node) error {
+	l := n.current()
+	pause(context.Background(), 200*time.Millisecond) // a node that has failed may be about to end
+	select {
+	case <-l.ended:
+		n.end(0)
+		return m.cluster.start(n)
+	default:
+		n.spare()
+		return nil
+	}
+}
+
+// fillDisk leaves n no room at all. The node may go on reading, or end.
+func (m *nemesis) fillDisk(ctx context.Context, n *node) error {
+	n.doom()
+	if err := n.fill(); err != nil {
+		return err
+	}
+	m.hold(ctx)
+	if err := n.drop(); err != nil {
+		return err
+	}
+	return m.revive(n)
+}
+
+// tearLog damages the end of the log of a node that was killed. The node must
+// refuse to start, or recover; if it refuses, it comes back with an empty disk
+// under another name.
+func (m *nemesis) tearLog(ctx context.Context, n *node) error {
+	// More than a minority must never lose its disks.
+	if until(ctx, func() error { return m.cluster.isWhole(ctx) }) != nil {
+		return nil
+	}
+	if err := n.kill(); err != nil {
+		return err
+	}
+	if err := m.damage(n.site.path(filepath.Join(n.dataDir(), "raft.db"))); err != nil {
+		return err
+	}
+	if err := m.cluster.start(n); err != nil {
+		return err
+	}
+	n.doom()
+	life := n.current()
+	wait, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := until(wait, func() error {
+		select {
+		case <-life.ended:
+			return nil
+		default:
+			return m.cluster.isReady(wait, n)
+		}
+	})
+	select {
+	case <-life.ended:
+		n.end(0)
+		return m.replace(n)
+	default:
+		n.spare()
+	}
+	if ctx.Err() != nil {
+		return nil // it may still be starting
+	}
+	return err
+}
+
+// pageSize is that of the log's file.
+const pageSize = 4096
+
+// damage cuts off what was used of a file's end, or fills it, or a page that was
+// used, with noise.
+func (m *nemesis) damage(name string) error {
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	end := len(content)
+	for end > 0 && content[end-1] == 0 { // the file grows long before it is used
+		end--
+	}
+	size := min(end, 1+m.rand.IntN(8*pageSize))
+	from := end - size
+	switch m.rand.IntN(3) {
+	case 0:
+		return os.Truncate(name, int64(from))
+	case 1:
+		from, size = m.rand.IntN(end/pageSize)*pageSize, pageSize
+	}
+	for i := range size {
+		content[from+i] = byte(m.rand.Uint32())
+	}
+	return os.WriteFile(name, content, 0o600)
+}
+
+// replace lets n come back as somebody else, with an empty disk.
+func (m *nemesis) replace(n *node) error {
+	old := n.name()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := until(ctx, func() error { return m.removeMember(ctx, n) }); err != nil {
+		return fmt.Errorf("remove %s: %w", old, err)
+	}
+	if err := n.wipe(); err != nil {
+		return err
+	}
+	n.rename(m.cluster.newName())
+	if !m.quiet {
+		m.logf("%s comes back as %s", old, n.name())
+	}
+	return m.cluster.start(n)
+}
+
+func (m *nemesis) removeMember(ctx context.Context, n *node) error {
+	other := m.rest(n)[m.rand.IntN(len(m.cluster.nodes)-1)]
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err := pb.NewClusterServiceClient(m.cluster.conns[other]).RemoveNode(ctx, &pb.RemoveNodeRequest{Id: n.name()})
+	if reasonOf(err) == "UNKNOWN_NODE" {
+		return nil // an earlier attempt has removed it
+	}
+	return err
+}
+
+// transfer asks some node to have another one lead; that may be refused.
+func (m *nemesis) transfer(ctx context.Context, n *node) error {
+	asked := m.rand.IntN(len(m.cluster.nodes))
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err := pb.NewClusterServiceClient(m.cluster.conns[asked]).TransferLeadership(ctx, &pb.TransferLeadershipRequest{Id: n.name()})
+	if err != nil && !m.quiet {
+		m.logf("transfer to %s: %v", n.name(), err)
+	}
+	return nil
+}
