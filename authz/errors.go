@@ -188,6 +188,9 @@ func nodeError(err error) *Error {
 	case is(cluster.ErrNotLeader):
 		return &Error{Code: Unavailable, Reason: "NO_LEADER", Message: "this node does not lead and knows no leader",
 			Fix: "try again shortly", Err: err}
+	case is(cluster.ErrLevel):
+		return &Error{Code: FailedPrecondition, Reason: "LEVEL", Message: "not every member of the cluster can do this yet",
+			Fix: "update all members", Err: err}
 	case is(cluster.ErrOverloaded):
 		return &Error{Code: ResourceExhausted, Reason: "OVERLOADED", Message: "too many writes are waiting",
 			Fix: "slow down and try again", Err: err}

@@ -61,6 +61,8 @@ second one stops it at once. It refuses to start on data that it cannot trust.`,
 	return cmd
 }
 
+const nodeIDLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
 // validate refuses what cannot work before anything is opened.
 func (o *serveOptions) validate() error {
 	host, _, err := net.SplitHostPort(o.grpcAddr)
@@ -75,6 +77,9 @@ func (o *serveOptions) validate() error {
 	}
 	if err := o.nodeOptions.validate(); err != nil {
 		return err
+	}
+	if len(o.nodeID) > 64 || strings.Trim(o.nodeID, nodeIDLetters) != "" {
+		return fmt.Errorf("--node-id %q: a node's name is 1 to 64 letters, digits, '-', '_' and '.'", o.nodeID)
 	}
 	if o.horizon <= 0 {
 		return fmt.Errorf("--horizon %s: it must be positive, as 1h", o.horizon)
