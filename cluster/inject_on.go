@@ -168,7 +168,7 @@ func (s *slowNetwork) RequestVote(id raft.ServerID, target raft.ServerAddress, a
 }
 
 func (s *slowNetwork) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	if len(args.Entries) > 0 {
+	if heartbeat := args.PrevLogEntry == 0 && len(args.Entries) == 0 && args.LeaderCommitIndex == 0; !heartbeat {
 		dawdle(target)
 	}
 	return s.NetworkTransport.AppendEntries(id, target, args, resp)

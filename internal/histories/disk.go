@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 )
 
@@ -84,18 +85,27 @@ func (n *node) fill() error {
 	return err
 }
 
-// canMount says why nodes cannot have disks of their own.
-func canMount() error {
+// canMount says why nodes cannot have disks of their own. It tries once.
+var canMount = sync.OnceValue(func() error {
 	if err := canUnshare(); err != nil {
 		return err
 	}
-	for _, tool := range []string{"mkfs.ext4", "mount", "umount", "cp"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("disks of the nodes' own: %w", err)
-		}
+	dir, err := os.MkdirTemp("", "pemba-histories-*")
+	if err != nil {
+		return err
 	}
-	if _, err := os.Stat("/dev/loop-control"); err != nil {
+	defer os.RemoveAll(dir)
+	s, err := newSite("", syscall.CLONE_NEWNS)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	n := &node{site: s, dir: dir}
+	if err := os.Mkdir(n.disk(), 0o700); err != nil {
+		return err
+	}
+	if err := n.makeDisk(16 << 20); err != nil {
 		return fmt.Errorf("disks of the nodes' own: %w", err)
 	}
-	return nil
-}
+	return s.run("umount " + n.disk())
+})

@@ -71,8 +71,8 @@ const roundTime = 30 * time.Second
 
 // TestHistory_Cluster lets go wrong what can go wrong with three nodes: once
 // for a few seconds, or, with PEMBA_SIM, one round after the other, by turns with
-// the seams of package faulty, on small disks, with snapshots all the time and
-// with five nodes.
+// the seams of package faulty and snapshots all the time, on disks that can be
+// full and lose power, with five nodes, and with a short horizon.
 func TestHistory_Cluster(t *testing.T) {
 	seed, length := simulation(t)
 	p := plan{setup: setup{program: built(t, false), nodes: 3, cut: true}, seed: seed, length: 7 * time.Second}
@@ -84,12 +84,15 @@ func TestHistory_Cluster(t *testing.T) {
 	end := time.Now().Add(length)
 	for round := uint64(0); round == 0 || time.Now().Before(end); round++ {
 		p.seed = seed + round
-		p.program, p.nodes, p.disk, p.env = built(t, round%2 == 1), 3, 0, nil
+		p.program, p.nodes, p.disk, p.horizon, p.env = built(t, round%2 == 1), 3, 0, 0, nil
 		if p.seed%5 == 4 {
 			p.nodes = 5
 		}
 		if p.seed%3 == 2 {
 			p.disk = 192 << 20
+		}
+		if p.seed%7 == 6 {
+			p.horizon = 5 * time.Second
 		}
 		if p.program.faulty {
 			p.env = []string{"PEMBA_FAULT_SNAPSHOT_BYTES=65536"}

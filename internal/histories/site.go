@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -20,11 +21,12 @@ type site struct {
 	ip   string
 	tid  int // of the thread
 	work chan func()
+	quit chan struct{}
 }
 
 // newSite starts the thread; flags are those of unshare(2). close ends it.
 func newSite(ip string, flags int) (*site, error) {
-	s := &site{ip: ip, work: make(chan func())}
+	s := &site{ip: ip, work: make(chan func()), quit: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
@@ -37,8 +39,13 @@ func newSite(ip string, flags int) (*site, error) {
 			err = syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
 		}
 		started <- err
-		for f := range s.work {
-			f()
+		for {
+			select {
+			case f := <-s.work:
+				f()
+			case <-s.quit:
+				return
+			}
 		}
 	}()
 	if err := <-started; err != nil {
@@ -48,14 +55,21 @@ func newSite(ip string, flags int) (*site, error) {
 	return s, nil
 }
 
+// errSiteGone is what a late caller of a closed site gets.
+var errSiteGone = errors.New("the site is closed")
+
 // do runs f on the site's thread.
 func (s *site) do(f func() error) error {
 	done := make(chan error)
-	s.work <- func() { done <- f() }
-	return <-done
+	select {
+	case s.work <- func() { done <- f() }:
+		return <-done
+	case <-s.quit:
+		return errSiteGone
+	}
 }
 
-func (s *site) close() { close(s.work) }
+func (s *site) close() { close(s.quit) }
 
 // run runs a command at the site to its end.
 func (s *site) run(command string) error {
@@ -86,12 +100,15 @@ func (s *site) path(name string) string {
 // errNotRoot is why there are no networks and mounts of the nodes' own.
 var errNotRoot = errors.New("only root can give each node a network of its own, and cut it")
 
-func canUnshare() error {
+// canUnshare says why nodes cannot have networks of their own. It tries once.
+var canUnshare = sync.OnceValue(func() error {
 	if os.Geteuid() != 0 {
 		return errNotRoot
 	}
-	if _, err := exec.LookPath("ip"); err != nil {
+	w, err := separate(1)
+	if err != nil {
 		return fmt.Errorf("networks of the nodes' own: %w", err)
 	}
+	w.close()
 	return nil
-}
+})
