@@ -34,6 +34,7 @@ const (
 	boltElement    = 16
 	boltBranch     = 0x01
 	boltLeaf       = 0x02
+	boltMeta       = 0x04
 	boltSubBucket  = 0x01
 	boltBucketHead = 16
 )
@@ -59,7 +60,7 @@ func checkBolt(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := b.walk(root, new([]byte)); err != nil {
+	if err := b.walk(root, new(keyOrder)); err != nil {
 		return err
 	}
 	// raft-boltdb makes both at once, and makes anew what it does not find.
@@ -105,9 +106,11 @@ func (b *boltFile) findPageSize() int64 {
 // metaAt reads the meta of page at, and reports whether it is one of a file
 // with such pages.
 func (b *boltFile) metaAt(at, pageSize int64) ([]byte, bool) {
-	m := make([]byte, 64)
-	_, err := b.f.ReadAt(m, at*pageSize+boltHeader)
-	return m, err == nil && validMeta(m) && int64(ne.Uint32(m[8:])) == pageSize
+	page := make([]byte, boltHeader+64)
+	_, err := b.f.ReadAt(page, at*pageSize)
+	m := page[boltHeader:]
+	headed := ne.Uint64(page) == uint64(at) && ne.Uint16(page[8:]) == boltMeta
+	return m, err == nil && headed && validMeta(m) && int64(ne.Uint32(m[8:])) == pageSize
 }
 
 func validMeta(m []byte) bool {
@@ -116,13 +119,30 @@ func validMeta(m []byte) bool {
 	return ne.Uint32(m) == boltMagic && ne.Uint32(m[4:]) == boltVersion && ne.Uint64(m[56:]) == h.Sum64()
 }
 
-// walk checks the subtree of page id; *last is the key before it in the bucket.
-func (b *boltFile) walk(id uint64, last *[]byte) error {
+// keyOrder is how far the keys of a bucket have been walked.
+type keyOrder struct {
+	last  []byte // the last key of a leaf; nil = none yet
+	least []byte // what the branches on the way promise of all that follow
+}
+
+// follows reports whether key may come next, below a branch or in a leaf.
+func (o *keyOrder) follows(key []byte) error {
+	if len(key) == 0 {
+		return errors.New("a key is empty")
+	}
+	if o.last != nil && bytes.Compare(key, o.last) <= 0 || bytes.Compare(key, o.least) < 0 {
+		return errors.New("keys are out of order")
+	}
+	return nil
+}
+
+// walk checks the subtree of page id.
+func (b *boltFile) walk(id uint64, order *keyOrder) error {
 	page, err := b.read(id)
 	if err != nil {
 		return err
 	}
-	if err := b.elements(page, last); err != nil {
+	if err := b.elements(page, order); err != nil {
 		return fmt.Errorf("page %d: %w", id, err)
 	}
 	return nil
@@ -152,13 +172,16 @@ func (b *boltFile) read(id uint64) ([]byte, error) {
 	return page, err
 }
 
-func (b *boltFile) elements(page []byte, last *[]byte) error {
+func (b *boltFile) elements(page []byte, order *keyOrder) error {
 	flags, count := ne.Uint16(page[8:]), int(ne.Uint16(page[10:]))
 	if flags != boltBranch && flags != boltLeaf {
 		return fmt.Errorf("unexpected page type %#x", flags)
 	}
 	if boltHeader+count*boltElement > len(page) {
 		return errors.New("too many elements")
+	}
+	if flags == boltBranch && count == 0 {
+		return errors.New("a branch without elements")
 	}
 	if !countFits(page, flags, count) {
 		return errors.New("the number of elements is not what was written")
@@ -167,9 +190,9 @@ func (b *boltFile) elements(page []byte, last *[]byte) error {
 		at := boltHeader + i*boltElement
 		var err error
 		if flags == boltBranch {
-			err = b.branch(page, at, last)
+			err = b.branch(page, at, order)
 		} else {
-			err = b.leaf(page, at, last)
+			err = b.leaf(page, at, order)
 		}
 		if err != nil {
 			return fmt.Errorf("element %d: %w", i, err)
@@ -193,20 +216,21 @@ func countFits(page []byte, flags uint16, count int) bool {
 }
 
 // branch checks the element at offset at and the page it leads to.
-func (b *boltFile) branch(page []byte, at int, last *[]byte) error {
+func (b *boltFile) branch(page []byte, at int, order *keyOrder) error {
 	pos, klen := uint64(ne.Uint32(page[at:])), uint64(ne.Uint32(page[at+4:]))
 	key, err := cut(page, uint64(at)+pos, klen)
 	if err != nil {
 		return err
 	}
-	if *last != nil && bytes.Compare(key, *last) <= 0 {
-		return errors.New("keys are out of order")
+	if err := order.follows(key); err != nil {
+		return err
 	}
-	return b.walk(ne.Uint64(page[at+8:]), last)
+	order.least = bytes.Clone(key)
+	return b.walk(ne.Uint64(page[at+8:]), order)
 }
 
 // leaf checks the key and value at offset at, and the bucket that it may be.
-func (b *boltFile) leaf(page []byte, at int, last *[]byte) error {
+func (b *boltFile) leaf(page []byte, at int, order *keyOrder) error {
 	flags, pos := ne.Uint32(page[at:]), uint64(ne.Uint32(page[at+4:]))
 	klen, vlen := uint64(ne.Uint32(page[at+8:])), uint64(ne.Uint32(page[at+12:]))
 	kv, err := cut(page, uint64(at)+pos, klen+vlen)
@@ -214,10 +238,10 @@ func (b *boltFile) leaf(page []byte, at int, last *[]byte) error {
 		return err
 	}
 	key, value := kv[:klen], kv[klen:]
-	if *last != nil && bytes.Compare(key, *last) <= 0 {
-		return errors.New("keys are out of order")
+	if err := order.follows(key); err != nil {
+		return err
 	}
-	*last = append([]byte{}, key...)
+	order.last = append([]byte{}, key...)
 	if flags&boltSubBucket == 0 {
 		return nil
 	}
@@ -226,12 +250,17 @@ func (b *boltFile) leaf(page []byte, at int, last *[]byte) error {
 		return errors.New("bucket without header")
 	}
 	if root := ne.Uint64(value); root != 0 {
-		return b.walk(root, new([]byte))
+		return b.walk(root, new(keyOrder))
 	}
+	// A bucket that fits into its parent's page: a leaf with a header of its own.
 	if len(value) < boltBucketHead+boltHeader {
 		return errors.New("inline bucket without page")
 	}
-	return b.elements(value[boltBucketHead:], new([]byte))
+	page = value[boltBucketHead:]
+	if ne.Uint64(page) != 0 || ne.Uint16(page[8:]) != boltLeaf || ne.Uint32(page[12:]) != 0 {
+		return errors.New("inline bucket with a bad header")
+	}
+	return b.elements(page, new(keyOrder))
 }
 
 func cut(page []byte, from, n uint64) ([]byte, error) {
