@@ -62,8 +62,9 @@ type walk struct {
 	view     store.View
 	ctx      context.Context
 	subjects []ResolvedSubject
-	kinds    []int32 // of the subjects, for pruning
-	usersets bool    // some subject is a userset
+	kinds    []int32           // of the subjects, for pruning
+	masks    []store.ShapeMask // by subject: of the tuples that may name it
+	usersets bool              // some subject is a userset
 	context  map[string]any
 	given    *given
 	locals   locals
@@ -98,7 +99,9 @@ func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 	w.memo.reset()
 	w.closures, w.groups = w.closures[:0], w.groups[:0]
 	w.subjects, w.kinds, w.usersets = append(w.subjects[:0], r.Subjects()...), w.kinds[:0], false
+	w.masks = w.masks[:0]
 	for i := range w.subjects {
+		w.masks = append(w.masks, w.shapesOf(&w.subjects[i]))
 		kind := g.plainKind(w.subjects[i].Type)
 		if p := w.subjects[i].Program; p >= 0 {
 			kind, w.usersets = g.usersetKind(p), true

@@ -22,6 +22,7 @@ const mostGroups = 64
 type group struct {
 	program int32
 	node    store.Node
+	mask    store.ShapeMask // of the tuples that name it
 }
 
 // closure is what a question has found out about one family.
@@ -96,8 +97,10 @@ func (w *walk) groupsOf(p int32) (closure, bool) {
 	c := closure{program: p, from: len(w.groups)}
 	c.usable = w.findGroups(c.from, w.g.programs[p].family)
 	c.to = len(w.groups)
-	for _, m := range w.groups[c.from:c.to] {
-		c.mask |= w.view.SubjectMask(m.node)
+	for i := c.from; i < c.to; i++ {
+		m := &w.groups[i]
+		m.mask = w.view.SubjectMask(m.node)
+		c.mask |= m.mask
 	}
 	w.closures = append(w.closures, c)
 	return c, c.usable
@@ -110,8 +113,9 @@ func (w *walk) anyGroup(c closure, n store.Node, sh *shape) value {
 	if !c.mask.Has(sh.id) {
 		return out
 	}
-	for _, m := range w.groups[c.from:c.to] {
-		if m.program != sh.program {
+	for i := c.from; i < c.to; i++ {
+		m := &w.groups[i]
+		if m.program != sh.program || !m.mask.Has(sh.id) {
 			continue
 		}
 		if out = or(out, w.find(n, sh, m.node)); out.isSettled() {
@@ -178,14 +182,18 @@ func (w *walk) join(from int, p int32, sh *shape, subject store.Node) bool {
 		if !w.spend() {
 			return false
 		}
-		m := group{p, f.Object}
-		if f.Caveat != 0 || f.Expires != 0 || slices.Contains(w.groups[from:], m) {
+		if f.Caveat != 0 || f.Expires != 0 || w.isIn(from, p, f.Object) {
 			continue // a tuple with traits that the schema does not allow is invisible
 		}
 		if len(w.groups)-from == mostGroups {
 			return false
 		}
-		w.groups = append(w.groups, m)
+		w.groups = append(w.groups, group{program: p, node: f.Object})
 	}
 	return true
+}
+
+// isIn reports whether the closure that begins at from has a group already.
+func (w *walk) isIn(from int, program int32, n store.Node) bool {
+	return slices.ContainsFunc(w.groups[from:], func(m group) bool { return m.node == n && m.program == program })
 }

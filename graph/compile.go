@@ -45,6 +45,7 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 		}
 	}
 	c.g.computeReach()
+	c.g.computeMasks()
 	c.g.computeWeights()
 	c.g.computeLoops()
 	c.g.findFamilies()

@@ -31,6 +31,34 @@ func (w *walk) find(n store.Node, sh *shape, subject store.Node) value {
 	return v
 }
 
+// every is the mask of what may have tuples of any shape.
+const every = ^store.ShapeMask(0)
+
+// shapesAt returns which shapes tuples of object n may have; the others cost nothing.
+func (w *walk) shapesAt(n store.Node) store.ShapeMask {
+	switch {
+	case w.given != nil:
+		return every
+	case isLocal(n):
+		return 0
+	}
+	return w.view.ObjectMask(n)
+}
+
+// shapesOf returns which shapes tuples may have that name subject s.
+func (w *walk) shapesOf(s *ResolvedSubject) store.ShapeMask {
+	if w.given != nil {
+		return every
+	}
+	var mask store.ShapeMask
+	for _, n := range [...]store.Node{s.Node, s.everyone} {
+		if !isLocal(n) {
+			mask |= w.view.SubjectMask(n)
+		}
+	}
+	return mask
+}
+
 // isAbsent reports whether no tuple of object n and shape sh exists, where that
 // costs nothing to know.
 func (w *walk) isAbsent(n store.Node, sh *shape) bool {

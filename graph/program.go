@@ -31,8 +31,9 @@ type Graph struct {
 
 	depends atomic.Pointer[map[dependsKey]dependsOn]
 
-	weights  []int32 // by rewrite: see computeWeights
-	looping  []bool  // by rewrite: see computeLoops
+	masks    []store.ShapeMask // by rewrite: see computeMasks
+	weights  []int32           // by rewrite: see computeWeights
+	looping  []bool            // by rewrite: see computeLoops
 	backward atomic.Pointer[map[int32]*backward]
 }
 
@@ -175,6 +176,24 @@ func (g *Graph) computeReach() {
 		for _, q := range users[p] {
 			if !waiting[q] {
 				todo, waiting[q] = append(todo, q), true
+			}
+		}
+	}
+}
+
+// computeMasks notes for each rewrite that does nothing but read tuples of its
+// object which shapes these are of; of other rewrites nothing. Shapes may share a bit.
+func (g *Graph) computeMasks() {
+	g.masks = make([]store.ShapeMask, len(g.rewrites))
+	for i, r := range g.rewrites {
+		switch r.op {
+		case opProbe, opMembers:
+			for _, s := range g.shapes[r.from:r.to] {
+				g.masks[i] |= s.id.Mask()
+			}
+		case opArrow:
+			for _, h := range g.hops[r.from:r.to] {
+				g.masks[i] |= g.shapes[h.shape].id.Mask()
 			}
 		}
 	}

@@ -37,9 +37,9 @@ func (w *walk) eval(i int32, n store.Node) value {
 }
 
 func (w *walk) union(kids span, n store.Node) value {
-	out := value{level: denied}
+	out, has := value{level: denied}, w.shapesAt(n)
 	for _, k := range w.g.kids[kids.from:kids.to] {
-		if !w.reaches(k) {
+		if mask := w.g.masks[k]; mask != 0 && has&mask == 0 || !w.reaches(k) {
 			continue
 		}
 		if out = or(out, w.eval(k, n)); out.isSettled() {
@@ -117,7 +117,7 @@ func (w *walk) probe(shapes span, n store.Node) value {
 		}
 		for j := range w.subjects {
 			s := &w.subjects[j]
-			if s.Type != sh.typ || s.Program >= 0 {
+			if s.Type != sh.typ || s.Program >= 0 || !w.masks[j].Has(sh.id) {
 				continue
 			}
 			subject := s.Node
@@ -168,7 +168,7 @@ func (w *walk) named(sh *shape, n store.Node) value {
 		return out
 	}
 	for i := range w.subjects {
-		if s := &w.subjects[i]; s.Program == sh.program {
+		if s := &w.subjects[i]; s.Program == sh.program && w.masks[i].Has(sh.id) {
 			if out = or(out, w.find(n, sh, s.Node)); out.isSettled() {
 				return out
 			}
