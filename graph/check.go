@@ -73,12 +73,14 @@ type walk struct {
 
 	since, until int64
 	steps, reads int
+	passed       int // versions that the view does not show
 	depth        int
 	usedContext  bool
 	caveatsFrom  time.Time // when the first caveat was evaluated
 	memo         memo
-	closures     []closure // of the families that the question has asked for
-	groups       []group   // what they hold
+	closures     []closure         // of the families that the question has asked for
+	groups       []group           // what they hold: who is a member of them
+	groupMasks   []store.ShapeMask // by group: of the tuples that name it
 	caveats      map[store.CaveatRef]value
 	names        []string // missing caveat parameters, by bit
 	causes       []error  // of failed values
@@ -93,11 +95,12 @@ func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 	w.context, w.given, w.locals = r.Context, r.given, r.locals
 	w.limits, w.now = r.limits, r.Now
 	w.since, w.until = math.MinInt64, math.MaxInt64
-	w.steps, w.reads, w.depth, w.usedContext = 0, 0, 0, false
+	w.steps, w.reads, w.passed, w.depth, w.usedContext = 0, 0, 0, 0, false
 	w.caveatsFrom = time.Time{}
 	w.cycle, w.deep, w.solver, w.err = value{}, value{}, nil, nil
 	w.memo.reset()
 	w.closures, w.groups = w.closures[:0], w.groups[:0]
+	w.groupMasks = w.groupMasks[:0]
 	w.subjects, w.kinds, w.usersets = append(w.subjects[:0], r.Subjects()...), w.kinds[:0], false
 	w.masks = w.masks[:0]
 	for i := range w.subjects {
@@ -182,12 +185,50 @@ func (w *walk) spend() bool {
 }
 
 func (w *walk) mayGoOn() bool {
-	if w.reads > w.limits.Reads && w.err == nil {
-		w.err = &LimitError{"reads", w.limits.Reads, w.reads}
+	if reads := w.reads + w.passed/passedPerRead; reads > w.limits.Reads && w.err == nil {
+		w.err = &LimitError{"reads", w.limits.Reads, reads}
 	} else if w.reads%checkEvery == 0 && w.err == nil {
 		w.err = w.ctx.Err()
 	}
 	return w.err == nil
+}
+
+const (
+	// passedPerRead is how many versions that the view does not show count as one
+	// read against the limit. They cost less than a read, and nothing that the
+	// question could help: a row that is written all the time has many of them.
+	passedPerRead = 16
+	// passedAtOnce is how many of them lie at most between two looks at the limit
+	// and the context.
+	passedAtOnce = 4096
+)
+
+// pass accounts for versions that the view does not show. It reports whether
+// the walk may go on. What an answer is said to cost leaves them out, because
+// it must not depend on what others write.
+func (w *walk) pass(n int) bool {
+	if n == 0 {
+		return w.err == nil
+	}
+	before := w.passed / passedAtOnce
+	if w.passed += n; w.passed/passedAtOnce != before && w.err == nil {
+		w.err = w.ctx.Err()
+	}
+	return w.mayGoOn()
+}
+
+// step steps to the next fact of a row and accounts for what it passes on the
+// way. At the end of the row, or when the walk is given up, it reports false.
+func (w *walk) step(it *store.Iter) bool {
+	for {
+		found, more := it.NextWithin(passedAtOnce)
+		if n := it.Skipped(); n > 0 && !w.pass(n) {
+			return false
+		}
+		if found || !more {
+			return found
+		}
+	}
 }
 
 // fail returns the value of a branch that ended in err.

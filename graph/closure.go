@@ -17,18 +17,16 @@ import (
 // mostGroups bounds a closure. Subjects in more groups are walked forward.
 const mostGroups = 64
 
-// group is an object with a relation of which some subject of the question is
-// a member.
+// group is an object with a relation.
 type group struct {
 	program int32
 	node    store.Node
-	mask    store.ShapeMask // of the tuples that name it
 }
 
 // closure is what a question has found out about one family.
 type closure struct {
 	program  int32 // whose family
-	from, to int   // of walk.groups
+	from, to int   // of walk.groups and walk.groupMasks
 	usable   bool
 	mask     store.ShapeMask // of the tuples that name one of the groups
 }
@@ -95,12 +93,11 @@ func (w *walk) groupsOf(p int32) (closure, bool) {
 		}
 	}
 	c := closure{program: p, from: len(w.groups)}
-	c.usable = w.findGroups(c.from, w.g.programs[p].family)
+	c.usable = w.findGroups(c.from, p)
 	c.to = len(w.groups)
-	for i := c.from; i < c.to; i++ {
-		m := &w.groups[i]
-		m.mask = w.view.SubjectMask(m.node)
-		c.mask |= m.mask
+	for _, m := range w.groups[c.from:c.to] {
+		mask := w.view.SubjectMask(m.node)
+		w.groupMasks, c.mask = append(w.groupMasks, mask), c.mask|mask
 	}
 	w.closures = append(w.closures, c)
 	return c, c.usable
@@ -114,8 +111,8 @@ func (w *walk) anyGroup(c closure, n store.Node, sh *shape) value {
 		return out
 	}
 	for i := c.from; i < c.to; i++ {
-		m := &w.groups[i]
-		if m.program != sh.program || !m.mask.Has(sh.id) {
+		m := w.groups[i]
+		if m.program != sh.program || !w.groupMasks[i].Has(sh.id) {
 			continue
 		}
 		if out = or(out, w.find(n, sh, m.node)); out.isSettled() {
@@ -125,17 +122,28 @@ func (w *walk) anyGroup(c closure, n store.Node, sh *shape) value {
 	return out
 }
 
-// findGroups appends the groups from the subjects upwards to w.groups[from:],
-// and reports whether that are all of them.
-func (w *walk) findGroups(from int, family []int32) bool {
+// findGroups appends the groups of p's family that contain a subject to
+// w.groups[from:], and reports whether that are all of them.
+func (w *walk) findGroups(from int, p int32) bool {
 	for i := range w.subjects {
 		s := &w.subjects[i]
-		for _, p := range family {
-			if !w.joinSubject(from, p, s) {
+		for _, q := range w.g.programs[p].family {
+			if !w.joinSubject(from, q, s) {
 				return false
 			}
 		}
 	}
+	for i, named := from, len(w.groups); i < named; i++ {
+		if !w.joinAbove(from, p, w.groups[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// climb appends the groups that contain those of w.groups[from:], and reports
+// whether that are all of them.
+func (w *walk) climb(from int, family []int32) bool {
 	for i := from; i < len(w.groups); i++ {
 		m := w.groups[i]
 		for _, p := range family {
@@ -177,7 +185,8 @@ func (w *walk) join(from int, p int32, sh *shape, subject store.Node) bool {
 	if !w.spend() {
 		return false
 	}
-	for it := w.view.Reverse(subject, sh.id); it.Next(); {
+	it := w.view.Reverse(subject, sh.id)
+	for w.step(&it) {
 		f := it.Fact()
 		if !w.spend() {
 			return false
@@ -188,12 +197,12 @@ func (w *walk) join(from int, p int32, sh *shape, subject store.Node) bool {
 		if len(w.groups)-from == mostGroups {
 			return false
 		}
-		w.groups = append(w.groups, group{program: p, node: f.Object})
+		w.groups = append(w.groups, group{p, f.Object})
 	}
-	return true
+	return w.err == nil
 }
 
 // isIn reports whether the closure that begins at from has a group already.
 func (w *walk) isIn(from int, program int32, n store.Node) bool {
-	return slices.ContainsFunc(w.groups[from:], func(m group) bool { return m.node == n && m.program == program })
+	return slices.Contains(w.groups[from:], group{program, n})
 }

@@ -29,6 +29,7 @@ type Graph struct {
 	reach        []uint64
 	programReach []uint64
 
+	above   atomic.Pointer[aboveTable] // see joinAbove
 	depends atomic.Pointer[map[dependsKey]dependsOn]
 
 	masks    []store.ShapeMask // by rewrite: see computeMasks

@@ -1,0 +1,143 @@
+package graph
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/pemba-authz/pemba/store"
+)
+
+// above is what is known of one group: all groups of a family that contain it,
+// over any number of steps. It holds wherever the same group-to-group tuples
+// are visible as at the view from which it was read: as long as none of the
+// family's shapes of usersets has changed since, or between that view and the
+// question's. Who is in the groups does not matter.
+type above struct {
+	family int32 // the relation whose family it is
+	of     group
+	groups []group // without of
+	reads  int     // what it cost to find them
+	tooFar bool    // there are more than mostGroups
+	rev    uint64  // of the view
+}
+
+// aboveTable keeps what has been found out about the groups of one generation:
+// direct mapped, so that it is bounded and needs no lock. Losing an entry costs
+// a look at the tuples.
+type aboveTable struct {
+	generation uint64
+	slots      []atomic.Pointer[above]
+	used       atomic.Int32
+	change     atomic.Uint64 // the newest change that somebody has missed an entry after
+}
+
+// leastAbove and mostAbove bound the slots of a table; it grows fourfold.
+const (
+	leastAbove = 1 << 6
+	mostAbove  = 1 << 16
+)
+
+func (t *aboveTable) slot(family int32, m group) *atomic.Pointer[above] {
+	h := hashEntry(family^m.program<<16, m.node)
+	return &t.slots[h&uint64(len(t.slots)-1)]
+}
+
+// putAbove keeps a, which was read when the family last changed at change. An
+// entry that the next write makes useless is not worth its memory, so one is
+// made only when the same change has been met before.
+func (g *Graph) putAbove(t *aboveTable, a above, change uint64) {
+	if t.change.Swap(change) != change {
+		return
+	}
+	a.groups = slices.Clone(a.groups)
+	if t.slot(a.family, a.of).Swap(&a) == nil && int(t.used.Add(1)) > len(t.slots)/2 && len(t.slots) < mostAbove {
+		g.growAbove(t)
+	}
+}
+
+func (g *Graph) growAbove(t *aboveTable) {
+	bigger := &aboveTable{generation: t.generation, slots: make([]atomic.Pointer[above], 4*len(t.slots))}
+	bigger.change.Store(t.change.Load())
+	for i := range t.slots {
+		if a := t.slots[i].Load(); a != nil && bigger.slot(a.family, a.of).Swap(a) == nil {
+			bigger.used.Add(1)
+		}
+	}
+	g.above.CompareAndSwap(t, bigger)
+}
+
+// aboveIn returns the table of v's generation, nil if v is of an older one.
+func (g *Graph) aboveIn(v store.View) *aboveTable {
+	t := g.above.Load()
+	if t == nil || t.generation < v.Generation() {
+		fresh := &aboveTable{generation: v.Generation(), slots: make([]atomic.Pointer[above], leastAbove)}
+		if g.above.CompareAndSwap(t, fresh) {
+			return fresh
+		}
+		t = g.above.Load()
+	}
+	if t.generation != v.Generation() {
+		return nil
+	}
+	return t
+}
+
+// lastNesting returns the revision of the newest change to a tuple that says
+// which groups of the family contain which.
+func (w *walk) lastNesting(family []int32) (rev uint64) {
+	for _, p := range family {
+		for i := range w.g.shapesOf(p) {
+			if s := &w.g.shapesOf(p)[i]; s.form == userset {
+				rev = max(rev, w.view.LastChange(s.id))
+			}
+		}
+	}
+	return rev
+}
+
+// joinAbove adds the groups of p's family that contain m, one of
+// w.groups[from:], and reports whether that are all of them.
+func (w *walk) joinAbove(from int, p int32, m group) bool {
+	t, change := w.g.aboveIn(w.view), w.lastNesting(w.g.programs[p].family)
+	known := t != nil && change <= w.view.Revision()
+	if known {
+		if a := t.slot(p, m).Load(); a != nil && a.family == p && a.of == m && a.rev >= change {
+			w.reads += a.reads - 1 // as if it had not been known
+			return w.spend() && !a.tooFar && w.addGroups(from, a.groups)
+		}
+	}
+	a := w.readAbove(p, m)
+	if w.err != nil {
+		return false
+	}
+	if known {
+		w.g.putAbove(t, a, change)
+	}
+	return !a.tooFar && w.addGroups(from, a.groups)
+}
+
+// readAbove finds the groups that contain m by the tuples. They lie behind
+// w.groups.
+func (w *walk) readAbove(p int32, m group) above {
+	end, reads := len(w.groups), w.reads
+	w.groups = append(w.groups, m)
+	ok := w.climb(end, w.g.programs[p].family)
+	found := w.groups[end+1:]
+	w.groups = w.groups[:end]
+	return above{family: p, of: m, groups: found, reads: w.reads - reads, tooFar: !ok, rev: w.view.Revision()}
+}
+
+// addGroups adds those of more that are not yet in w.groups[from:], and reports
+// whether there is room. More may lie behind w.groups.
+func (w *walk) addGroups(from int, more []group) bool {
+	for _, m := range more {
+		if w.isIn(from, m.program, m.node) {
+			continue
+		}
+		if len(w.groups)-from == mostGroups {
+			return false
+		}
+		w.groups = append(w.groups, m)
+	}
+	return true
+}
