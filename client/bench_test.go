@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/pemba-authz/pemba/proto/codec"
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
@@ -27,7 +28,8 @@ func BenchmarkPlainStub(b *testing.B) {
 
 func plainStub(b testing.TB) pb.PermissionServiceClient {
 	conn, err := grpc.NewClient((&fake{check: allow}).serve(b),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(bearer{}))
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(bearer{}),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec.Codec{})))
 	if err != nil {
 		b.Fatal(err)
 	}

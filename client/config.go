@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/pemba-authz/pemba/proto/codec"
 )
 
 // Config says where the servers are and how to talk to them. A zero field means
@@ -106,7 +108,7 @@ func (c Config) dialOptions() []grpc.DialOption {
 		grpc.WithDisableRetry(), // this package knows better what may be repeated
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: pause, MinConnectTimeout: connectTimeout}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveAnswer}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReplyBytes)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReplyBytes), grpc.ForceCodecV2(codec.Codec{})),
 		grpc.WithIdleTimeout(0), // a connection that is there costs less than one that is not
 	}, c.DialOptions...)
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/pemba-authz/pemba/proto/codec"
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
@@ -89,6 +90,7 @@ func (s *Server) options(c Config) []grpc.ServerOption {
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.StreamInterceptor(s.endless),
+		grpc.ForceServerCodecV2(codec.Codec{}),
 	}
 	if c.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(c.TLS)))
