@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"math/rand/v2"
 	"sync/atomic"
 
 	"github.com/dgraph-io/ristretto/v2"
@@ -39,7 +40,7 @@ type Checker struct {
 	cache  *ristretto.Cache[uint64, *entry] // nil = off
 	seed   uint64
 	asked  []atomic.Uint32 // by hash: the tag of the last question there; nil = eager
-	stats  counters
+	stats  [stripes]counters
 }
 
 // askedSlots returns how many recent questions to remember beside a cache of n
@@ -110,7 +111,7 @@ func (c *Checker) Check(ctx context.Context, g *graph.Graph, v store.View, q *gr
 	}
 	defer k.release()
 	if !c.cameBefore(k.hash) {
-		c.stats.misses.Add(1)
+		c.counters().misses.Add(1)
 		return c.walk(ctx, g, v, &r)
 	}
 	if e := c.find(&k, v, r.Now); e != nil {
@@ -125,9 +126,10 @@ func (c *Checker) Check(ctx context.Context, g *graph.Graph, v store.View, q *gr
 
 func (c *Checker) walk(ctx context.Context, g *graph.Graph, v store.View, r *graph.Resolved) (graph.Answer, error) {
 	a, err := g.CheckResolved(ctx, v, r)
-	c.stats.walks.Add(1)
-	c.stats.steps.Add(uint64(a.Steps))
-	c.stats.reads.Add(uint64(a.Reads))
+	n := c.counters()
+	n.walks.Add(1)
+	n.steps.Add(uint64(a.Steps))
+	n.reads.Add(uint64(a.Reads))
 	return a, err
 }
 
@@ -136,13 +138,13 @@ func (c *Checker) find(k *lookup, v store.View, now int64) *entry {
 	e, ok := c.cache.Get(k.hash)
 	switch {
 	case !ok || !k.equals(&e.key):
-		c.stats.misses.Add(1)
+		c.counters().misses.Add(1)
 		return nil
 	case !e.holds(v, now):
-		c.stats.stale.Add(1)
+		c.counters().stale.Add(1)
 		return nil
 	}
-	c.stats.hits.Add(1)
+	c.counters().hits.Add(1)
 	return e
 }
 
@@ -162,9 +164,9 @@ func (c *Checker) cameBefore(hash uint64) bool {
 
 func (c *Checker) put(k *lookup, e *entry) {
 	if c.cache.Set(k.hash, e, int64(EntryCost+len(e.key.rest))) {
-		c.stats.sets.Add(1)
+		c.counters().sets.Add(1)
 	} else {
-		c.stats.rejected.Add(1)
+		c.counters().rejected.Add(1)
 	}
 }
 
@@ -183,9 +185,17 @@ func (c *Checker) Batch(ctx context.Context, g *graph.Graph, v store.View, qs []
 	return out
 }
 
+// stripes keeps processors from waiting for each other's counters: a power of two.
+const stripes = 8
+
+// counters are one of several parts, on cache lines of its own.
 type counters struct {
 	hits, misses, stale, sets, rejected, walks, steps, reads atomic.Uint64
+	_                                                        [64]byte
 }
+
+// counters returns a part to count in.
+func (c *Checker) counters() *counters { return &c.stats[rand.Uint32()%stripes] }
 
 // Stats counts since New.
 type Stats struct {
@@ -200,10 +210,17 @@ type Stats struct {
 }
 
 // Stats returns the counters. Each is exact, together they are not one moment's.
-func (c *Checker) Stats() Stats {
-	s := &c.stats
-	return Stats{
-		s.hits.Load(), s.misses.Load(), s.stale.Load(), s.sets.Load(), s.rejected.Load(),
-		s.walks.Load(), s.steps.Load(), s.reads.Load(),
+func (c *Checker) Stats() (sum Stats) {
+	for i := range c.stats {
+		s := &c.stats[i]
+		sum.Hits += s.hits.Load()
+		sum.Misses += s.misses.Load()
+		sum.Stale += s.stale.Load()
+		sum.Sets += s.sets.Load()
+		sum.Rejected += s.rejected.Load()
+		sum.Walks += s.walks.Load()
+		sum.Steps += s.steps.Load()
+		sum.Reads += s.reads.Load()
 	}
+	return sum
 }
