@@ -91,7 +91,7 @@ func (g *Graph) wrongTraits(p int32, sh *shape, t tuple.Tuple) error {
 	if t.Caveat != "" && g.caveats[t.Caveat] == nil {
 		hint := hintFor(t.Caveat, slices.Sorted(maps.Keys(g.caveats)))
 		if hint == "" {
-			hint = g.accepts(p)
+			hint = g.programName(p) + " accepts " + g.kinds(p)
 		}
 		return &NotAllowedError{"caveat", t.Caveat, "is not a caveat of the schema", hint}
 	}
@@ -156,12 +156,14 @@ func (g *Graph) programName(p int32) string {
 }
 
 // accepts says what relation p accepts.
-func (g *Graph) accepts(p int32) string {
+func (g *Graph) accepts(p int32) string { return "it accepts " + g.kinds(p) }
+
+func (g *Graph) kinds(p int32) string {
 	var kinds []string
 	for _, t := range g.programs[p].source.Types {
 		kinds = append(kinds, t.String())
 	}
-	return "it accepts " + strings.Join(kinds, " | ")
+	return strings.Join(kinds, " | ")
 }
 
 func (g *Graph) typeHint(word string) string {

@@ -30,7 +30,7 @@ func TestCheckTuple(t *testing.T) {
 		{"doc:a#folder@folder:f[inside]", "caveat", "doc#folder does not accept folder:f with this caveat (it accepts"},
 		{"doc:a#viewer@user:ann[inside][expiration:2031-01-01T00:00:00Z]", "caveat", "doc#viewer accepts user:ann with this caveat only without an expiry (it accepts"},
 		{"doc:a#folder@folder:f[insid]", "caveat", `caveat "insid" is not a caveat of the schema (did you mean "inside"?)`},
-		{"doc:a#folder@folder:f[sometimes]", "caveat", `is not a caveat of the schema (it accepts folder | folder with over)`},
+		{"doc:a#folder@folder:f[sometimes]", "caveat", `is not a caveat of the schema (doc#folder accepts folder | folder with over)`},
 		{`doc:a#viewer@user:ann[over:{"limit":"x"}]`, "caveat.context", "limit"},
 		{`doc:a#viewer@user:ann[over:{"limits":1}]`, "caveat.context", "limits"},
 	}

@@ -110,7 +110,7 @@ func TestMetrics_SayWhatTheyPromiseAndCountRight(t *testing.T) {
 		}
 	}
 	secured := startServe(t, "--tls-cert", cert, "--tls-key", key)
-	if got := secured.metrics(t)["pemba_tls_certificate_expiry_timestamp_seconds"]; got <= 0 {
+	if got := secured.metrics(t)[`pemba_tls_certificate_expiry_timestamp_seconds{port="client"}`]; got <= 0 {
 		t.Errorf("the certificate expires at %v", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
 
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
@@ -20,8 +21,8 @@ node that is to come back joins with an empty directory, best under a new id. Re
 when too few voters would be left that answer, unless --force is given.`,
 		Args: exactArgs(1),
 	}, func(ctx context.Context, s *servers, args []string) error {
-		_, err := ask(ctx, s.call, pb.NewClusterServiceClient, pb.ClusterServiceClient.RemoveNode, &pb.RemoveNodeRequest{Id: args[0], Force: removeForce})
-		return s.changed(err)
+		_, err := change(ctx, s, pb.ClusterServiceClient.RemoveNode, &pb.RemoveNodeRequest{Id: args[0], Force: removeForce})
+		return err
 	})
 	remove.Flags().BoolVar(&removeForce, "force", false, "also if too few voters are left that answer")
 	demote := a.askingCluster(&cobra.Command{
@@ -29,8 +30,8 @@ when too few voters would be left that answer, unless --force is given.`,
 		Short: "Make a voter a nonvoting replica",
 		Args:  exactArgs(1),
 	}, func(ctx context.Context, s *servers, args []string) error {
-		_, err := ask(ctx, s.call, pb.NewClusterServiceClient, pb.ClusterServiceClient.DemoteNode, &pb.DemoteNodeRequest{Id: args[0], Force: demoteForce})
-		return s.changed(err)
+		_, err := change(ctx, s, pb.ClusterServiceClient.DemoteNode, &pb.DemoteNodeRequest{Id: args[0], Force: demoteForce})
+		return err
 	})
 	demote.Flags().BoolVar(&demoteForce, "force", false, "also if too few voters are left that answer")
 	return []*cobra.Command{
@@ -49,8 +50,8 @@ started with --join at the cluster's addresses joins without this command.`,
 			Short: "Give a nonvoting replica that has caught up a vote",
 			Args:  exactArgs(1),
 		}, func(ctx context.Context, s *servers, args []string) error {
-			_, err := ask(ctx, s.call, pb.NewClusterServiceClient, pb.ClusterServiceClient.PromoteNode, &pb.PromoteNodeRequest{Id: args[0]})
-			return s.changed(err)
+			_, err := change(ctx, s, pb.ClusterServiceClient.PromoteNode, &pb.PromoteNodeRequest{Id: args[0]})
+			return err
 		}),
 		demote,
 		a.askingCluster(&cobra.Command{
@@ -61,18 +62,19 @@ started with --join at the cluster's addresses joins without this command.`,
 	}
 }
 
-// changed is the error of a change of the members.
-func (s *servers) changed(err error) error {
-	if err == nil {
-		return nil
+// change asks for a change of the members.
+func change[Q, R any](ctx context.Context, s *servers, method func(pb.ClusterServiceClient, context.Context, *Q, ...grpc.CallOption) (*R, error), question *Q) (*R, error) {
+	reply, err := ask(ctx, s.call, pb.NewClusterServiceClient, method, question)
+	if err != nil {
+		return nil, s.inDoubt(err, "it may or may not have happened; look at pemba cluster status")
 	}
-	return s.inDoubt(err, "it may or may not have happened; look at pemba cluster status")
+	return reply, nil
 }
 
 func (a *app) addNode(ctx context.Context, s *servers, args []string) error {
-	reply, err := ask(ctx, s.call, pb.NewClusterServiceClient, pb.ClusterServiceClient.AddNode, &pb.AddNodeRequest{ClientAddress: args[0]})
+	reply, err := change(ctx, s, pb.ClusterServiceClient.AddNode, &pb.AddNodeRequest{ClientAddress: args[0]})
 	if err != nil {
-		return s.changed(err)
+		return err
 	}
 	return a.printID("id", reply.GetId())
 }
@@ -82,9 +84,9 @@ func (a *app) transferLeadership(ctx context.Context, s *servers, args []string)
 	if len(args) == 1 {
 		request.Id = args[0]
 	}
-	reply, err := ask(ctx, s.call, pb.NewClusterServiceClient, pb.ClusterServiceClient.TransferLeadership, request)
+	reply, err := change(ctx, s, pb.ClusterServiceClient.TransferLeadership, request)
 	if err != nil {
-		return s.changed(err)
+		return err
 	}
 	return a.printID("leader_id", reply.GetLeaderId())
 }

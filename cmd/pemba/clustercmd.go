@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -23,31 +24,62 @@ func (a *app) clusterCommand() *cobra.Command {
 }
 
 func (a *app) clusterStatusCommand() *cobra.Command {
-	var alone, hash bool
+	var alone, hash, wait bool
+	var voters int
 	cmd := a.askingCluster(&cobra.Command{
 		Use:   "status",
 		Short: "Print how the cluster is, and each of its nodes",
 		Long: `Print how the asked node sees the cluster, and what each node says of itself.
 With --hash each node also hashes its state at one common revision: equal hashes
-mean equal states. That reads everything and holds writes up meanwhile.`,
+mean equal states. That reads everything and holds writes up meanwhile.
+
+With --wait it waits for at most --timeout until there is a leader and every
+member answers, is ready and not far behind; the exit status is 1 if it comes to
+nothing. So one node after the other can be restarted by a script.`,
+		Example: `  pemba cluster status
+  pemba cluster status --wait --timeout 1m && systemctl restart pemba`,
 		Args: exactArgs(0),
 	}, func(ctx context.Context, s *servers, _ []string) error {
 		request := &pb.StatusRequest{Nodes: !alone, Hash: hash}
+		if voters != 0 && (!wait || alone) {
+			return errors.New("--voters goes with --wait, and not with --alone")
+		}
+		if wait {
+			return a.waitForCluster(ctx, s, request, voters)
+		}
 		reply, err := ask(ctx, s.call, pb.NewClusterServiceClient, pb.ClusterServiceClient.Status, request)
 		if err != nil {
 			return err
 		}
-		if a.json {
-			return printMessage(a.out, reply)
-		}
-		return printStatus(a.out, reply)
+		return a.printStatus(reply)
 	})
 	cmd.Flags().BoolVar(&alone, "alone", false, "ask no other node than the one that answers")
 	cmd.Flags().BoolVar(&hash, "hash", false, "have each node hash its state")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until all members are well; exit with 1 if they are not after --timeout")
+	cmd.Flags().IntVar(&voters, "voters", 0, "with --wait: and until so many members have a vote")
 	return cmd
 }
 
-func printStatus(to io.Writer, r *pb.StatusResponse) error {
+func (a *app) waitForCluster(ctx context.Context, s *servers, request *pb.StatusRequest, voters int) error {
+	reply, why, err := s.awaitWell(ctx, request, voters)
+	if err != nil {
+		return err
+	}
+	if err := a.printStatus(reply); err != nil || why == "" {
+		return err
+	}
+	fmt.Fprintf(a.err, "pemba: after %v the cluster is not well: %s\n", a.timeout, why)
+	return exitStatus(exitNo)
+}
+
+func (a *app) printStatus(r *pb.StatusResponse) error {
+	if a.json {
+		return printMessage(a.out, r)
+	}
+	return writeStatus(a.out, r)
+}
+
+func writeStatus(to io.Writer, r *pb.StatusResponse) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	state := strings.ToLower(strings.TrimPrefix(r.GetState().String(), "NODE_STATE_"))
 	if !r.GetReady() {
@@ -58,8 +90,12 @@ func printStatus(to io.Writer, r *pb.StatusResponse) error {
 		leader = "none"
 	}
 	fmt.Fprintf(w, "node\t%s (%s, pemba %s)\n", r.GetNodeId(), state, r.GetVersion())
-	fmt.Fprintf(w, "leader\t%s in term %d, last contact %s ago\n", leader, r.GetTerm(), r.GetLastContact().AsDuration().Round(time.Millisecond))
-	fmt.Fprintf(w, "cluster\t%s, incarnation %d\n", r.GetClusterId(), r.GetIncarnation())
+	fmt.Fprintf(w, "leader\t%s in term %d, %s\n", leader, r.GetTerm(), contactText(r.GetLastContact().AsDuration()))
+	if r.GetClusterId() == "" {
+		fmt.Fprintf(w, "cluster\tnone yet\n")
+	} else {
+		fmt.Fprintf(w, "cluster\t%s, incarnation %d\n", r.GetClusterId(), r.GetIncarnation())
+	}
 	fmt.Fprintf(w, "revision\t%d applied, readable from %d\n", r.GetAppliedRevision(), r.GetHorizonRevision())
 	fmt.Fprintf(w, "log\tindex %d, committed %d, snapshot %d, %s\n",
 		r.GetLastLogIndex(), r.GetCommitIndex(), r.GetSnapshotIndex(), bytesText(r.GetLogBytes()))
@@ -72,9 +108,22 @@ func printStatus(to io.Writer, r *pb.StatusResponse) error {
 		}
 	}
 	for _, n := range r.GetNodes() {
-		fmt.Fprintf(w, "member\t%s\n", nodeText(n))
+		text := nodeText(n)
+		if v := n.GetVersion(); v != "" && v != r.GetVersion() {
+			text += ", pemba " + v
+		}
+		fmt.Fprintf(w, "member\t%s\n", text)
 	}
 	return w.Flush()
+}
+
+// contactText says how long ago a node had all that a leader had. One that never
+// had gives the longest time there is.
+func contactText(since time.Duration) string {
+	if since > 100*365*24*time.Hour {
+		return "no contact yet"
+	}
+	return fmt.Sprintf("last contact %s ago", since.Round(time.Millisecond))
 }
 
 func suffrage(voter bool) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,15 +25,15 @@ lost for good.
 
 What was acknowledged and is not on this disk is lost. All tokens given so far are
 refused afterwards. The other members must not run any more; empty their data
-directories, and they can join anew. Recover the node with the highest
-revision.`,
+directories, and they can join anew. Recover the node that has most: while they
+run, "pemba cluster status --alone" prints the index at which each one's log ends.`,
 		Args: exactArgs(0),
 		RunE: func(*cobra.Command, []string) error {
 			if !yes {
 				return fmt.Errorf("recovering %s gives up what only the other members have, and all tokens; give --yes to do that", dir)
 			}
-			if _, err := os.Stat(dir); err != nil {
-				return fmt.Errorf("recover %s: %w; --data-dir names the directory of a node", dir, rootCause(err))
+			if _, err := os.Stat(filepath.Join(dir, "node.json")); err != nil {
+				return fmt.Errorf("recover %s: node.json: %w; --data-dir names the directory of a node", dir, rootCause(err))
 			}
 			log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			r, err := cluster.Recover(cluster.Config{DataDir: dir, NodeID: id, Logger: log})

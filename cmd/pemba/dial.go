@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
+
+	"github.com/pemba-authz/pemba/proto/codec"
 )
 
 // maxReply bounds one message from a server.
@@ -58,7 +60,7 @@ func dialOne(addr string, options ...grpc.DialOption) (*grpc.ClientConn, error) 
 	pause.MaxDelay = time.Second // a server that restarts is found soon
 	return grpc.NewClient("passthrough:///"+addr, append(slices.Clone(options),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: pause, MinConnectTimeout: 20 * time.Second}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)))...)
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply), grpc.ForceCodecV2(codec.Codec{})))...)
 }
 
 func (s *servers) conn() (*grpc.ClientConn, error) {
@@ -94,13 +96,15 @@ func (s *servers) call(ctx context.Context, r request) error {
 func (s *servers) persist(ctx context.Context, r request) error {
 	end := time.Now().Add(s.timeout)
 	s.doubt = false
+	var said error
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := s.round(ctx, end, r)
-		if !silent(err) && !unknownOutcome(err) {
+		if !silent(err) && !unknownOutcome(err) || ctx.Err() != nil {
 			return err
 		}
+		said = reasoned(said, err)
 		if time.Until(end) < 2*pause { // an attempt needs time, too
-			return err
+			return said
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -108,28 +112,43 @@ func (s *servers) persist(ctx context.Context, r request) error {
 	}
 }
 
-// round asks each server once, until one answers. If none does, the error is the
-// last refusal that a server gave a reason for, rather than another's silence. Those that are left share the
+// round asks each server once, until one answers. Those that are left share the
 // time that is left, so that one that hangs does not cost the others theirs.
 func (s *servers) round(ctx context.Context, end time.Time, r request) error {
-	var err, said error
+	var said error
 	for left := len(s.addrs); left > 0; left-- {
 		share := time.Until(end) / time.Duration(left)
 		attempt, cancel := context.WithTimeout(ctx, share)
-		err = s.ask(attempt, r)
+		err := s.ask(attempt, r)
 		cancel()
 		if !silent(err) {
 			return err
 		}
-		if remoteReason(err) != "" {
-			said = err
-		}
+		said = reasoned(said, err)
 		s.advance()
 	}
-	if said != nil {
-		return said
+	return said
+}
+
+// reasoned is the error to report of attempts that failed: the last one of those
+// that say most. before is that of the earlier attempts, nil = there were none.
+func reasoned(before, err error) error {
+	if before == nil || telling(err) >= telling(before) {
+		return err
 	}
-	return err
+	return before
+}
+
+// telling is greater the more err says: a refusal with a reason, a server that is
+// there and too slow, one that is not there.
+func telling(err error) int {
+	switch {
+	case remoteReason(err) != "":
+		return 2
+	case codeOf(err) == codes.DeadlineExceeded:
+		return 1
+	}
+	return 0
 }
 
 // advance turns to the next server.
@@ -160,17 +179,23 @@ func (t *traced) Invoke(ctx context.Context, method string, args, reply any, opt
 }
 
 // inDoubt is the error of a write that failed with err. It begins with what if
-// an attempt may have been carried out and no later answer settled that.
+// an attempt may have been carried out and no later answer settled that: only
+// what a server found true at the moment of the write does.
 func (s *servers) inDoubt(err error, what string) error {
-	if !s.doubt {
+	if !s.doubt || codeOf(err) == codes.AlreadyExists || remoteReason(err) == "PRECONDITION_FAILED" {
 		return err
 	}
-	switch codeOf(err) {
-	case codes.DeadlineExceeded, codes.Unavailable, codes.ResourceExhausted, codes.Unknown:
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return err
+	return &doubtError{what, err}
 }
+
+// doubtError says what may or may not have happened when err came.
+type doubtError struct {
+	what string
+	err  error
+}
+
+func (e *doubtError) Error() string { return e.what + ": " + e.err.Error() }
+func (e *doubtError) Unwrap() error { return e.err }
 
 // remote turns a gRPC error into a *remoteError of the server asked.
 func (s *servers) remote(err error) error {
@@ -216,7 +241,7 @@ func unsettled(err error) bool {
 		return false
 	}
 	switch remote.status.Code() {
-	case codes.DeadlineExceeded:
+	case codes.DeadlineExceeded, codes.Canceled:
 		return true
 	case codes.Unavailable:
 		return reasonOf(remote.status) == ""

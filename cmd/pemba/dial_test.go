@@ -23,6 +23,7 @@ type faulty struct {
 	pb.UnimplementedSchemaServiceServer
 	pb.UnimplementedPermissionServiceServer
 	write func(context.Context) error
+	read  func(context.Context) error // nil = it works
 	asked []*pb.BatchCheckRequest
 }
 
@@ -35,6 +36,9 @@ func (f *faulty) WriteSchema(ctx context.Context, _ *pb.WriteSchemaRequest) (*pb
 }
 
 func (f *faulty) Read(_ *pb.ReadRequest, stream grpc.ServerStreamingServer[pb.ReadResponse]) error {
+	if f.read != nil {
+		return f.read(stream.Context())
+	}
 	return stream.Send(&pb.ReadResponse{Token: "t"})
 }
 
@@ -181,18 +185,67 @@ func TestCheckLines_AnswersAllBatchesAtTheViewOfTheFirst(t *testing.T) {
 // TestRound_ARefusalSaysMoreThanSilence: of two servers, one has a reason and the
 // other is not there.
 func TestRound_ARefusalSaysMoreThanSilence(t *testing.T) {
+	refuse := noLeader(t)
+	_, addr := serveFaulty(t, &faulty{write: refuse, read: refuse})
+	gone := listen(t)
+	gone.Close()
+	for _, addrs := range []string{addr + "," + gone.Addr().String(), gone.Addr().String() + "," + addr} {
+		for _, command := range []string{"tuple write doc:a#viewer@user:b", "tuple read doc"} {
+			args := append(strings.Fields(command), "--timeout", "300ms", "--addr", addrs)
+			code, _, stderr := pemba("", args...)
+			if code != exitError || !strings.Contains(stderr, "there is no leader") || strings.Contains(stderr, gone.Addr().String()) {
+				t.Errorf("%v: status %d, %q", args, code, stderr)
+			}
+		}
+	}
+}
+
+// noLeader refuses with a reason.
+func noLeader(t *testing.T) func(context.Context) error {
+	t.Helper()
 	refusal, err := status.New(codes.Unavailable, "there is no leader").WithDetails(&errdetails.ErrorInfo{Reason: "NO_LEADER", Domain: "pemba.v1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, addr := serveFaulty(t, &faulty{write: func(context.Context) error { return refusal.Err() }})
-	gone := listen(t)
-	gone.Close()
-	for _, addrs := range []string{addr + "," + gone.Addr().String(), gone.Addr().String() + "," + addr} {
-		code, _, stderr := pemba("", "tuple", "write", "doc:a#viewer@user:b", "--timeout", "300ms", "--addr", addrs)
-		if code != exitError || !strings.Contains(stderr, "there is no leader") || strings.Contains(stderr, gone.Addr().String()) {
-			t.Errorf("--addr %s: status %d, %q", addrs, code, stderr)
+	return func(context.Context) error { return refusal.Err() }
+}
+
+// TestPersist_AnEarlierRefusalSaysMoreThanSilence: a server refuses the first
+// attempt with a reason, and says nothing to those that follow.
+func TestPersist_AnEarlierRefusalSaysMoreThanSilence(t *testing.T) {
+	refuse, attempts := noLeader(t), 0
+	_, addr := serveFaulty(t, &faulty{write: func(ctx context.Context) error {
+		if attempts++; attempts == 1 {
+			return refuse(ctx)
 		}
+		return hang(ctx)
+	}})
+	code, _, stderr := pemba("", "tuple", "write", "doc:a#viewer@user:b", "--timeout", "500ms", "--addr", addr)
+	if code != exitError || !strings.Contains(stderr, doubtful) || !strings.Contains(stderr, "there is no leader") {
+		t.Errorf("status %d, %q", code, stderr)
+	}
+}
+
+// TestWrite_StaysInDoubtAfterALaterRefusal: what the first attempt did, the
+// refusal of the second does not tell.
+func TestWrite_StaysInDoubtAfterALaterRefusal(t *testing.T) {
+	for code, doubt := range map[codes.Code]bool{codes.InvalidArgument: true, codes.AlreadyExists: false} {
+		_, hanging := serveFaulty(t, &faulty{write: hang})
+		_, refusing := serveFaulty(t, &faulty{write: func(context.Context) error { return status.Error(code, "no") }})
+		_, _, said := pemba("", "tuple", "write", "a:b#c@d:e", "--timeout", "600ms", "--addr", hanging+","+refusing)
+		if strings.Contains(said, doubtful) != doubt || !strings.HasSuffix(said, "no\n") {
+			t.Errorf("%v: %s", code, said)
+		}
+	}
+}
+
+func TestTransportText_ExpiredCertificate(t *testing.T) {
+	e := &remoteError{addr: "10.0.0.1:50051", tls: true, status: status.New(codes.Unavailable,
+		`connection error: desc = "transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-11-22T01:30:36Z is after 2026-11-21T01:30:26Z"`)}
+	want := "no TLS with 10.0.0.1:50051 (certificate has expired or is not yet valid: current time 2026-11-22T01:30:36Z is after 2026-11-21T01:30:26Z); " +
+		"renew its certificate, or set the clock right"
+	if got := transportText(e); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
@@ -212,5 +265,24 @@ func TestNodeText_UnreachableInPlainWords(t *testing.T) {
 		Problem: `rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:7070: connect: connection refused"`})
 	if want := "n1 127.0.0.1:7070 voter: no answer (connection refused)"; text != want {
 		t.Errorf("%q, want %q", text, want)
+	}
+}
+
+func TestWrite_SaysWhatIsInDoubtWhenItIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, addr := serveFaulty(t, &faulty{write: func(ctx context.Context) error {
+		cancel()
+		return hang(ctx)
+	}})
+	var said bytes.Buffer
+	a := &app{out: &said, err: &said, addrs: addr, timeout: time.Minute}
+	s, err := a.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	sayInterrupted(&said, a.writeTuples(ctx, s, []string{"a:b#c@d:e"}, writeOptions{operation: pb.Update_OPERATION_TOUCH, batch: 1}))
+	if want := "pemba: the last batch of 1 tuple " + doubtful + " is safe\n"; said.String() != want {
+		t.Errorf("%q, want %q", said.String(), want)
 	}
 }

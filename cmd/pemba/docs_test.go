@@ -4,14 +4,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -91,34 +89,6 @@ func matches(lines []string, got string) bool {
 	return regexp.MustCompile("^(?:" + pattern.String() + ")$").MatchString(got)
 }
 
-// mark stands between what two commands print.
-const mark = "== the next command =="
-
-// runAll runs the commands in one shell, against one server, in the repository's
-// root, and returns what each printed.
-func runAll(t *testing.T, commands []shown, addr string) []string {
-	t.Helper()
-	var script strings.Builder
-	for _, c := range commands {
-		script.WriteString(c.command + "\nprintf '%s\\n' '" + mark + "'\n")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	sh := exec.CommandContext(ctx, "sh", "-c", script.String())
-	sh.Dir = "../.."
-	sh.Env = append(os.Environ(), "PEMBA_ADDR="+addr)
-	var out bytes.Buffer
-	sh.Stdout, sh.Stderr = &out, &out
-	if err := sh.Run(); err != nil {
-		t.Fatalf("%v; it said:\n%s", err, out.String())
-	}
-	printed := strings.Split(out.String(), mark+"\n")
-	if len(printed) != len(commands)+1 {
-		t.Fatalf("%d commands, output of %d:\n%s", len(commands), len(printed)-1, out.String())
-	}
-	return printed[:len(commands)]
-}
-
 // serveForTest starts a server with fresh data and returns its address.
 func serveForTest(t *testing.T) string {
 	t.Helper()
@@ -146,7 +116,7 @@ func serveForTest(t *testing.T) string {
 }
 
 // TestDocs_CommandsPrintWhatThePagesSay runs each page's console blocks from
-// the first to the last, against a server of its own.
+// the first to the last, against a server of its own or those that it starts.
 func TestDocs_CommandsPrintWhatThePagesSay(t *testing.T) {
 	for _, page := range pages(t) {
 		commands := console(t, page)
@@ -155,7 +125,14 @@ func TestDocs_CommandsPrintWhatThePagesSay(t *testing.T) {
 		}
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
-			for i, got := range runAll(t, commands, serveForTest(t)) {
+			addr := ""
+			switch {
+			case !startsItsOwn(commands):
+				addr = serveForTest(t)
+			case missing("openssl"):
+				t.Skip("it needs openssl")
+			}
+			for i, got := range runAll(t, commands, addr) {
 				if c := commands[i]; !matches(c.prints, got) {
 					diff := cmp.Diff(strings.Join(c.prints, "\n")+"\n", got)
 					t.Errorf("%s:%d: $ %s\n(-the page +what it prints)\n%s", page, c.line, c.command, diff)

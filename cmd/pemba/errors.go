@@ -34,7 +34,9 @@ func explain(err error) string {
 func transportText(e *remoteError) string {
 	text := e.status.Message()
 	switch code := e.status.Code(); {
-	case code == codes.Unavailable && e.tls && strings.Contains(text, "certificate is valid for "):
+	case code == codes.Unavailable && e.tls && strings.Contains(text, "certificate has expired or is not yet valid"):
+		return fmt.Sprintf("no TLS with %s (%s); renew its certificate, or set the clock right", e.addr, lastClause(text))
+	case code == codes.Unavailable && e.tls && (strings.Contains(text, "certificate is valid for ") || strings.Contains(text, "cannot validate certificate for ")):
 		return fmt.Sprintf("no TLS with %s (%s); name it in --addr as its certificate does, or give it a certificate for this name", e.addr, lastClause(text))
 	case code == codes.Unavailable && e.tls && handshakeFailed(text):
 		return fmt.Sprintf("no TLS with %s (%s); --tls-ca names the authority of its certificate, --tls-cert and --tls-key one of your own", e.addr, lastClause(text))
@@ -102,23 +104,38 @@ func (e *remoteError) atInput(text, field string) (string, string) {
 	if len(e.updates) == 0 {
 		return text, field
 	}
-	place := func(index string) string {
-		at := updateIndex.FindStringSubmatch(index)
-		i, err := strconv.Atoi(at[1])
-		if err != nil || i >= len(e.updates) {
+	told := text
+	text = updateIndex.ReplaceAllStringFunc(text, func(index string) string {
+		in, ok := e.update(index)
+		switch {
+		case !ok:
 			return index
+		case in.line == 0 && strings.Contains(told, in.text):
+			return "another argument"
 		}
-		return e.updates[i].place()
-	}
-	text = updateIndex.ReplaceAllStringFunc(text, place)
-	at := updateIndex.FindString(field)
-	if at == "" {
+		return in.place()
+	})
+	in, ok := e.update(field)
+	if !ok {
 		return text, field
 	}
-	if len(e.updates) > 1 || e.updates[0].line > 0 {
-		text = place(at) + ": " + text
+	if in.line > 0 || len(e.updates) > 1 && !strings.Contains(told, in.text) {
+		text = in.place() + ": " + text
 	}
 	return text, ""
+}
+
+// update returns the update that a server names.
+func (e *remoteError) update(name string) (in input, ok bool) {
+	at := updateIndex.FindStringSubmatch(name)
+	if at == nil {
+		return in, false
+	}
+	i, err := strconv.Atoi(at[1])
+	if err != nil || i >= len(e.updates) {
+		return in, false
+	}
+	return e.updates[i], true
 }
 
 // placed lets err name the updates of a write by their places in the input. It
@@ -151,6 +168,9 @@ func reasonOf(s *status.Status) string {
 
 // lastClause is the end of a nested message, "connection refused" of a long tale.
 func lastClause(s string) string {
+	if _, why, ok := strings.Cut(s, "x509: "); ok {
+		return strings.Trim(why, `"`) // whose clauses belong together
+	}
 	if i := strings.LastIndex(s, ": "); i >= 0 {
 		s = s[i+2:]
 	}

@@ -40,9 +40,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var hint *hinted
 	errors.As(err, &hint)
 	if err != nil && errors.As(context.Cause(ctx), &sig) {
-		if hint != nil && hint.always {
-			fmt.Fprintln(stderr, hint.hint)
-		}
+		sayInterrupted(stderr, err)
 		return exitSignals + int(sig.Signal)
 	}
 	var status exitStatus
@@ -60,6 +58,18 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	return exitError
+}
+
+// sayInterrupted says what whoever ended a command has to know.
+func sayInterrupted(stderr io.Writer, err error) {
+	var doubt *doubtError
+	if errors.As(err, &doubt) {
+		fmt.Fprintln(stderr, "pemba: "+doubt.what)
+	}
+	var hint *hinted
+	if errors.As(err, &hint) && hint.always {
+		fmt.Fprintln(stderr, hint.hint)
+	}
 }
 
 // exitStatus ends the process with a status; all there is to say has been said.

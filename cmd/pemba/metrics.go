@@ -21,7 +21,8 @@ type measured struct {
 	service *authz.Service
 	checker *check.Checker
 	store   *store.Store
-	tls     *followed[tlsServer] // nil = plaintext
+	tls     *followed[tlsServer] // of the client port, nil = plaintext
+	nodeTLS *followed[nodeTLS]   // of the node port, nil = plaintext
 }
 
 // collect reads all counters.
@@ -32,8 +33,12 @@ func (m *measured) collect(out chan<- prometheus.Metric) {
 	e.node(m.service)
 	e.store(m.store.Stats())
 	e.cache(m.checker.Stats())
+	const expiry, when = "pemba_tls_certificate_expiry_timestamp_seconds", "When the certificate of a port expires."
 	if m.tls != nil {
-		e.gauge("pemba_tls_certificate_expiry_timestamp_seconds", "When the certificate of the client port expires.", float64(m.tls.now().expires.Unix()))
+		e.gauge(expiry, when, float64(m.tls.now().expires.Unix()), "port", "client")
+	}
+	if m.nodeTLS != nil {
+		e.gauge(expiry, when, float64(m.nodeTLS.now().pair.Leaf.NotAfter.Unix()), "port", "node")
 	}
 }
 

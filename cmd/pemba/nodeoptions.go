@@ -47,21 +47,21 @@ func (o *nodeOptions) add(cmd *cobra.Command) {
 // validate refuses what contradicts itself, and what is open to strangers
 // without saying so by name.
 func (o *nodeOptions) validate() error {
-	if o.raftAddr == "" {
-		if o.advertise != "" || len(o.join) > 0 || o.expect > 0 || o.nonvoter || o.nodeCert != "" {
-			return errors.New("a node has to do with others only if it has a --raft-addr, as 127.0.0.1:7070")
-		}
-		return nil
-	}
-	host, _, err := net.SplitHostPort(o.raftAddr)
-	if err != nil {
-		return fmt.Errorf("--raft-addr %q: an address is written HOST:PORT, as 127.0.0.1:7070", o.raftAddr)
-	}
 	given := 0
 	for _, s := range []string{o.nodeCert, o.nodeKey, o.nodeCA, strings.Join(o.nodeNames, "")} {
 		if s != "" {
 			given++
 		}
+	}
+	if o.raftAddr == "" {
+		if o.advertise != "" || len(o.join) > 0 || o.expect > 0 || o.nonvoter || given > 0 {
+			return errors.New("a node has to do with others only if it has a --raft-addr, as 127.0.0.1:7070")
+		}
+		return nil
+	}
+	host, err := o.validateAddresses()
+	if err != nil {
+		return err
 	}
 	switch {
 	case given != 0 && given != 4:
@@ -71,6 +71,30 @@ func (o *nodeOptions) validate() error {
 			"or --insecure-nodes to trust every network that reaches this address", o.raftAddr)
 	}
 	return nil
+}
+
+// validateAddresses refuses addresses that cannot be right, and returns the host of
+// --raft-addr.
+func (o *nodeOptions) validateAddresses() (host string, err error) {
+	if host, _, err = net.SplitHostPort(o.raftAddr); err != nil {
+		return "", fmt.Errorf("--raft-addr %q: an address is written HOST:PORT, as 127.0.0.1:7070", o.raftAddr)
+	}
+	if seen, _, err := net.SplitHostPort(o.advertise); o.advertise != "" && (err != nil || seen == "") {
+		return "", fmt.Errorf("--advertise-addr %q: an address is written HOST:PORT, as pemba-1.example.net:7070", o.advertise)
+	}
+	for _, addr := range o.join {
+		if at, port, err := net.SplitHostPort(addr); err != nil || at == "" || port == "" {
+			return "", fmt.Errorf("--join %q: an address is written HOST:PORT, as 127.0.0.1:50051", addr)
+		}
+	}
+	ip := net.ParseIP(host)
+	switch {
+	case o.advertise == "" && (host == "" || ip != nil && ip.IsUnspecified()):
+		return "", fmt.Errorf("--raft-addr %s: others cannot reach this address; --advertise-addr names one that they can", o.raftAddr)
+	case o.expect > 1 && len(o.join) == 0:
+		return "", fmt.Errorf("--bootstrap-expect %d needs --join with the gRPC addresses of these nodes", o.expect)
+	}
+	return host, nil
 }
 
 // configure completes c. Clients come to clientAddr; ports of other nodes for

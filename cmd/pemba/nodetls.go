@@ -19,18 +19,23 @@ type nodeTLS struct {
 	names []string
 }
 
-// followNodeTLS reads the files of o.
+// followNodeTLS reads the files of o, and warns of a certificate that the node
+// itself would refuse if another had it.
 func followNodeTLS(log *slog.Logger, o *nodeOptions) (*followed[nodeTLS], error) {
 	return follow(log, func(contents [][]byte) (*nodeTLS, error) {
-		pair, err := tls.X509KeyPair(contents[0], contents[1])
+		pair, err := parsePair(contents[0], contents[1], o.nodeCert, o.nodeKey)
 		if err != nil {
-			return nil, fmt.Errorf("certificate %s: %w", o.nodeCert, err)
+			return nil, err
 		}
 		roots, err := parseAuthorities(contents[2], o.nodeCA)
 		if err != nil {
 			return nil, err
 		}
-		return &nodeTLS{pair, roots, o.nodeNames}, nil
+		n := &nodeTLS{pair, roots, o.nodeNames}
+		if err := n.verifyOwn(); err != nil {
+			log.Warn("nodes with the same --node-tls-ca and --node-names would refuse this node", "certificate", o.nodeCert, "err", err)
+		}
+		return n, nil
 	}, o.nodeCert, o.nodeKey, o.nodeCA)
 }
 
@@ -52,24 +57,47 @@ func (*nodeTLS) sides(f *followed[nodeTLS]) *cluster.NodeTLS {
 	}
 }
 
-// verify checks that the peer's certificate is of one of the authorities, is
-// meant for this and names one of the nodes.
+// verify checks the peer's certificate.
 func (n *nodeTLS) verify(s tls.ConnectionState, usage x509.ExtKeyUsage) error {
 	if len(s.PeerCertificates) == 0 {
 		return errors.New("the other node shows no certificate")
 	}
-	leaf, chain := s.PeerCertificates[0], x509.NewCertPool()
-	for _, c := range s.PeerCertificates[1:] {
+	if err := n.check(s.PeerCertificates, usage); err != nil {
+		return fmt.Errorf("verify the other node's certificate: %w", err)
+	}
+	return nil
+}
+
+// verifyOwn checks the node's own certificate for both sides.
+func (n *nodeTLS) verifyOwn() error {
+	certificates := make([]*x509.Certificate, len(n.pair.Certificate))
+	for i, der := range n.pair.Certificate {
+		var err error
+		if certificates[i], err = x509.ParseCertificate(der); err != nil {
+			return err
+		}
+	}
+	if err := n.check(certificates, x509.ExtKeyUsageServerAuth); err != nil {
+		return err
+	}
+	return n.check(certificates, x509.ExtKeyUsageClientAuth)
+}
+
+// check returns nil if the first certificate, with the others as its chain, is of
+// one of the authorities, is meant for usage and names one of the nodes.
+func (n *nodeTLS) check(certificates []*x509.Certificate, usage x509.ExtKeyUsage) error {
+	leaf, chain := certificates[0], x509.NewCertPool()
+	for _, c := range certificates[1:] {
 		chain.AddCert(c)
 	}
 	options := x509.VerifyOptions{Roots: n.roots, Intermediates: chain, KeyUsages: []x509.ExtKeyUsage{usage}}
 	if _, err := leaf.Verify(options); err != nil {
-		return fmt.Errorf("verify the other node's certificate: %w", err)
+		return err
 	}
 	for _, name := range append([]string{leaf.Subject.CommonName}, leaf.DNSNames...) {
 		if name != "" && slices.Contains(n.names, name) {
 			return nil
 		}
 	}
-	return fmt.Errorf("the other node's certificate names %q and %q, none of --node-names", leaf.Subject.CommonName, leaf.DNSNames)
+	return fmt.Errorf("it names %q and %q, none of --node-names", leaf.Subject.CommonName, leaf.DNSNames)
 }

@@ -23,6 +23,7 @@ type retry struct {
 	end   time.Time // without progress until then it is given up
 	left  int       // servers that this round has not tried
 	pause time.Duration
+	said  error // the last refusal that a server gave a reason for, since there was progress
 }
 
 func (s *servers) retry() *retry {
@@ -36,22 +37,24 @@ func (r *retry) share() time.Duration { return time.Until(r.end) / time.Duration
 
 // progressed begins --timeout anew.
 func (r *retry) progressed() {
-	r.begun, r.pause = true, firstPause
+	r.begun, r.pause, r.said = true, firstPause, nil
 	r.end, r.left = time.Now().Add(r.servers.timeout), len(r.servers.addrs)
 }
 
-// next waits for the moment of another attempt, which is on the next server. It
-// returns err when there is none.
+// next waits for the moment of another attempt, which is on the next server.
+// When there is none it returns err or, rather than one server's silence, the
+// reason that another gave.
 func (r *retry) next(ctx context.Context, err error) error {
 	if ctx.Err() != nil || !broken(err) || r.once && r.sent {
 		return err
 	}
+	r.said = reasoned(r.said, err)
 	r.servers.advance()
 	if r.left--; r.left > 0 {
 		return nil
 	}
 	if !r.begun || !r.endless && time.Until(r.end) < 2*r.pause {
-		return err
+		return r.said
 	}
 	if err := sleep(ctx, r.pause); err != nil {
 		return err

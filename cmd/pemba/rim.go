@@ -50,9 +50,10 @@ func (o *observeOptions) validate() error {
 // who is admitted, what is measured and traced, the admin listener.
 type rim struct {
 	access   access
-	meter    *telemetry.Meter  // nil = nobody would read it
-	tracer   *telemetry.Tracer // nil = off
-	admin    *admin            // nil = off
+	nodeTLS  *followed[nodeTLS] // nil = plaintext
+	meter    *telemetry.Meter   // nil = nobody would read it
+	tracer   *telemetry.Tracer  // nil = off
+	admin    *admin             // nil = off
 	log      *slog.Logger
 	measured atomic.Pointer[measured] // nil = the node is starting
 	draining atomic.Bool
@@ -93,6 +94,15 @@ func (o *serveOptions) openRim(ctx context.Context, log *slog.Logger) (*rim, err
 	r.running, r.stop = context.WithCancel(context.Background())
 	r.loops.Go(func() { refreshEvery(r.running, followEvery, access.refresh) })
 	return r, nil
+}
+
+// follow lets r look after the certificates of the node port; nil = none.
+func (r *rim) follow(certificates *followed[nodeTLS]) {
+	if certificates == nil {
+		return
+	}
+	r.nodeTLS = certificates
+	r.loops.Go(func() { refreshEvery(r.running, followEvery, certificates.refresh) })
 }
 
 // Describe names no metric, so that those are collected that there are.
@@ -163,19 +173,12 @@ const healthEvery = 100 * time.Millisecond
 // ends. A server that shuts down says so by itself.
 func followReady(ctx context.Context, service *authz.Service, server *native.Server) {
 	was := false
-	tick := time.NewTicker(healthEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if is := service.Serving(); is != was {
-				server.SetReady(is)
-				was = is
-			}
+	refreshEvery(ctx, healthEvery, func() {
+		if is := service.Serving(); is != was {
+			server.SetReady(is)
+			was = is
 		}
-	}
+	})
 }
 
 // close ends r and sends the traces that are left.

@@ -16,11 +16,14 @@ import (
 )
 
 // errNodeFailed ends a server whose node can no longer go on.
-var errNodeFailed = errors.New("the node has failed and is stopping; acknowledged writes are safe on its disk")
+var errNodeFailed = errors.New("the node stops, because it cannot go on")
 
 // serve runs a node until ctx ends or the node fails.
 func (a *app) serve(ctx context.Context, o *serveOptions) error {
 	if err := o.validate(); err != nil {
+		return err
+	}
+	if err := checkDataDir(o.dataDir); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: o.logLevel}))
@@ -41,9 +44,7 @@ func (a *app) serve(ctx context.Context, o *serveOptions) error {
 		listener.Close()
 		return err
 	}
-	if certificates != nil {
-		rim.loops.Go(func() { refreshEvery(rim.running, followEvery, certificates.refresh) })
-	}
+	rim.follow(certificates)
 	start := cluster.Start
 	if o.raftAddr == "" {
 		// Nobody has to find a node that is alone before it is ready: until then,
@@ -56,7 +57,7 @@ func (a *app) serve(ctx context.Context, o *serveOptions) error {
 		if listener != nil {
 			listener.Close()
 		}
-		return fmt.Errorf("open %s: %w", o.dataDir, err)
+		return o.openError(err)
 	}
 	return a.serveNode(ctx, o, log, node, rim, listener)
 }
@@ -108,7 +109,7 @@ func (a *app) serveNode(ctx context.Context, o *serveOptions, log *slog.Logger, 
 	defer checker.Close()
 	service := authz.New(node, checker, authz.Options{Part: rim.part(node)})
 	server := native.New(rim.guard(native.Config{Service: service, Version: versionText(), Log: log}))
-	rim.observe(&measured{meter: rim.meter, server: server, service: service, checker: checker, store: node.Store(), tls: rim.access.tls})
+	rim.observe(&measured{meter: rim.meter, server: server, service: service, checker: checker, store: node.Store(), tls: rim.access.tls, nodeTLS: rim.nodeTLS})
 	return a.run(ctx, o, log, server, node, listener)
 }
 

@@ -21,25 +21,39 @@ type tlsServer struct {
 // of clients, "" = clients need no certificate.
 func followTLS(log *slog.Logger, cert, key, ca string) (*followed[tlsServer], error) {
 	return follow(log, func(contents [][]byte) (*tlsServer, error) {
-		return parseTLS(contents[0], contents[1], contents[2], cert, ca)
+		s, err := parseTLS(contents, cert, key, ca)
+		if err == nil && time.Now().After(s.expires) {
+			log.Warn("the certificate has expired, so clients will refuse this node", "certificate", cert, "expired", s.expires)
+		}
+		return s, err
 	}, cert, key, ca)
 }
 
-func parseTLS(cert, key, ca []byte, certFile, caFile string) (*tlsServer, error) {
-	pair, err := tls.X509KeyPair(cert, key)
+// parseTLS reads the contents of the files that are named.
+func parseTLS(contents [][]byte, certFile, keyFile, caFile string) (*tlsServer, error) {
+	pair, err := parsePair(contents[0], contents[1], certFile, keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("certificate %s: %w", certFile, err)
+		return nil, err
 	}
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2"}, Certificates: []tls.Certificate{pair},
 	}
-	if ca != nil {
+	if ca := contents[2]; ca != nil {
 		if config.ClientCAs, err = parseAuthorities(ca, caFile); err != nil {
 			return nil, err
 		}
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	return &tlsServer{config, pair.Leaf.NotAfter}, nil
+}
+
+// parsePair reads a certificate with its chain, and its key.
+func parsePair(cert, key []byte, certFile, keyFile string) (tls.Certificate, error) {
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return pair, fmt.Errorf("certificate %s with key %s: %w", certFile, keyFile, err)
+	}
+	return pair, nil
 }
 
 func parseAuthorities(pem []byte, file string) (*x509.CertPool, error) {
@@ -103,9 +117,9 @@ func (c clientFiles) config() (*tls.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		pair, err := tls.X509KeyPair(cert, key)
+		pair, err := parsePair(cert, key, c.cert, c.key)
 		if err != nil {
-			return nil, fmt.Errorf("certificate %s: %w", c.cert, err)
+			return nil, err
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}

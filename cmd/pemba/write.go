@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -74,6 +75,7 @@ func (a *app) writeTuples(ctx context.Context, s *servers, args []string, o writ
 	if err := w.flush(ctx); err != nil {
 		return w.failed(err)
 	}
+	w.noteExpired()
 	switch {
 	case a.json:
 		return printJSON(a.out, map[string]any{"tuples": w.written, "token": w.token})
@@ -93,6 +95,7 @@ type writer struct {
 	from    []input // of updates
 	bytes   int
 	written int    // tuples acknowledged
+	expired int    // tuples to write whose expiry has passed
 	token   string // of the last acknowledged batch
 }
 
@@ -106,7 +109,22 @@ func (w *writer) addText(ctx context.Context, in input) error {
 	if err != nil {
 		return in.wrong(err)
 	}
+	if o := w.options.operation; o != pb.Update_OPERATION_DELETE && t.Expires != 0 && t.Expires <= time.Now().UnixNano() {
+		w.expired++
+	}
 	return w.add(ctx, t, in)
+}
+
+// noteExpired says that tuples were written that do not count. They are no error:
+// who repeats old writes in their order must get their outcome.
+func (w *writer) noteExpired() {
+	switch w.expired {
+	case 0:
+	case 1:
+		fmt.Fprintln(w.app.err, "note: 1 tuple has an expiry that has passed, so it does not count")
+	default:
+		fmt.Fprintf(w.app.err, "note: %d tuples have an expiry that has passed, so they do not count\n", w.expired)
+	}
 }
 
 // add puts t into the batch, and sends the batch when it is full.
