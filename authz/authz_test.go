@@ -296,6 +296,19 @@ func TestWrite_ErrorsAreNamed(t *testing.T) {
 	}
 }
 
+// TestWrite_PassedExpiryEndsAnOlderGrant: refusing it would leave the grant.
+func TestWrite_PassedExpiryEndsAnOlderGrant(t *testing.T) {
+	w := newWorld(t)
+	w.touch("doc:a#viewer@user:ann")
+	if got := w.decide(ask("doc:a", "viewer", "user:ann")); got != "allowed" {
+		t.Fatal(got)
+	}
+	w.touch("doc:a#viewer@user:ann[expiration:2001-01-01T00:00:00Z]")
+	if got := w.decide(ask("doc:a", "viewer", "user:ann")); got != "denied" {
+		t.Error(got)
+	}
+}
+
 func TestWrite_SameRequestIDReturnsTheSameToken(t *testing.T) {
 	w := newWorld(t)
 	r := WriteRequest{RequestID: uuid.Must(uuid.NewV7()).String(), Updates: updates(t, Create, "doc:a#viewer@user:ann")}
@@ -490,7 +503,7 @@ func TestRead_SelectsLiveTuplesOfOneView(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	if err := reading.Each(func(tp tuple.Tuple) bool { got = append(got, tp.String()); return true }); err != nil {
+	if err := reading.Each(t.Context(), func(tp tuple.Tuple) bool { got = append(got, tp.String()); return true }); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(got)

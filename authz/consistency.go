@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/pemba-authz/pemba/internal/faulty"
 	"github.com/pemba-authz/pemba/store"
 )
 
@@ -58,7 +59,7 @@ func (s *Service) fresh() error {
 	if !s.node.Ready() {
 		return notReady()
 	}
-	if since := s.node.LastContact(); since > s.opts.MaxStaleness {
+	if since := s.node.LastContact(); since > s.opts.MaxStaleness && !faulty.StaleAny {
 		return &Error{Code: Unavailable, Reason: "STALE",
 			Message: fmt.Sprintf("this node has not heard of a leader for more than %v", s.opts.MaxStaleness), Fix: "try another node"}
 	}
@@ -109,7 +110,7 @@ func (s *Service) reach(ctx context.Context, p position, tenant, field, token st
 		return notReady()
 	}
 	digest, incarnation := s.life()
-	if p.cluster == digest && p.incarnation >= incarnation && p.revision > s.node.Store().Revision() {
+	if p.cluster == digest && p.incarnation >= incarnation && p.revision > s.node.Store().Revision() && !faulty.NoWait {
 		if err := s.awaitRevision(ctx, p.revision); err != nil {
 			return nodeError(err)
 		}

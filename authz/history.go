@@ -60,10 +60,14 @@ type Orphans struct {
 // maxExamples is how many orphaned tuples of a class are named.
 const maxExamples = 10
 
-// orphansOf lists what is stored of the given classes.
-func orphansOf(v store.View, classes []store.EmptyShape) []Orphans {
+// orphansOf lists what is stored of the given classes. Each may take tens of
+// milliseconds.
+func orphansOf(ctx context.Context, v store.View, classes []store.EmptyShape) ([]Orphans, error) {
 	var out []Orphans
 	for _, class := range classes {
+		if ctx.Err() != nil {
+			return nil, contextError(context.Cause(ctx))
+		}
 		sample, n := v.ShapeTuples(class, maxExamples)
 		if n == 0 {
 			continue
@@ -74,7 +78,7 @@ func orphansOf(v store.View, classes []store.EmptyShape) []Orphans {
 		}
 		out = append(out, o)
 	}
-	return out
+	return out, nil
 }
 
 // orphansError says which tuples a refused schema would orphan.
@@ -89,7 +93,11 @@ func (s *Service) orphansError(ctx context.Context, o store.Outcome, c *store.Co
 	}
 	var total int64
 	var classes, examples []string
-	for _, found := range orphansOf(v, c.Empty) {
+	orphans, err := orphansOf(ctx, v, c.Empty)
+	if err != nil {
+		return e
+	}
+	for _, found := range orphans {
 		total += found.Count
 		classes = append(classes, fmt.Sprintf("%s (%d)", found.Shape, found.Count))
 		examples = append(examples, found.Examples...)
@@ -158,7 +166,10 @@ func (s *Service) DiffSchema(ctx context.Context, tenant, source string, c Consi
 		if err != nil {
 			return nil, err
 		}
-		old, d.Orphans = g.Schema(), orphansOf(v, g.Removed(next))
+		old = g.Schema()
+		if d.Orphans, err = orphansOf(ctx, v, g.Removed(next)); err != nil {
+			return nil, err
+		}
 	}
 	d.Changes = graph.Diff(old, next.Schema())
 	var text strings.Builder

@@ -3,7 +3,6 @@ package authz
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"strings"
 	"sync"
@@ -32,7 +31,7 @@ type ImportRequest struct {
 // An import with an id keeps its progress in a record, written with each batch
 // under the condition that it is as the batch before left it: so no batch takes
 // effect without those before it, nor twice, and a second import of the id
-// makes the first one fail.
+// makes the first one fail. See importrecord.go.
 type Import struct {
 	service     *Service
 	by          Caller
@@ -42,19 +41,22 @@ type Import struct {
 	nonce       [16]byte // tells this run from others of the id
 
 	added   uint64            // sequence of the last batch added
+	last    []byte            // the record's value behind that batch
 	flight  chan *importBatch // in order; closed by Close
 	mu      sync.Mutex        // held while batches are submitted
 	waiting []*importBatch    // guarded by mu; submitted and not settled, oldest first
 
 	durable uint64
+	kept    []byte // the record's value behind the batch that is durable
 	token   string
 }
 
 type importBatch struct {
-	sequence, before uint64 // of it and of the batch before
-	updates          []Update
-	command          store.Command
-	pending          cluster.Pending
+	sequence      uint64
+	value, before []byte // the record's, behind it and behind the batch before
+	updates       []Update
+	command       store.Command
+	pending       cluster.Pending
 }
 
 // Import begins or resumes an import. Progress says where it begins.
@@ -81,15 +83,20 @@ func (s *Service) Import(ctx context.Context, by Caller, r ImportRequest) (*Impo
 		return nil, &Error{Code: Invalid, Reason: "INVALID_FIELD", Field: "import_id", Value: r.ID,
 			Message: "this cannot name an import", Fix: fmt.Sprintf("use 1 to %d letters, digits, '-', '_', '.' and ':'", maxImportID)}
 	}
-	i.key = "import/" + r.ID
+	i.key = importKey + r.ID
 	if _, err := rand.Read(i.nonce[:]); err != nil {
 		return nil, internal(err)
 	}
-	if value, _, ok := v.Record(i.key); ok && r.Resume {
-		if i.durable, err = importProgress(value); err != nil {
+	if value, _, ok := v.Record(i.key); !ok {
+		if err := i.makeRoom(ctx, v); err != nil {
+			return nil, err
+		}
+	} else if r.Resume {
+		was, err := parseImportRecord(value)
+		if err != nil {
 			return nil, internal(err)
 		}
-		i.token = s.token(v)
+		i.durable, i.token = was.sequence, s.token(v)
 	}
 	i.added = i.durable
 	return i, i.takeOver(ctx)
@@ -99,31 +106,13 @@ func validImportID(id string) bool {
 	return len(id) <= maxImportID && strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:") == ""
 }
 
-// progress is the record's value when everything up to a sequence is durable.
-func (i *Import) progress(sequence uint64) []byte {
-	return append(binary.AppendUvarint(nil, sequence), i.nonce[:]...)
-}
-
-func importProgress(value []byte) (uint64, error) {
-	sequence, n := binary.Uvarint(value)
-	if n <= 0 {
-		return 0, fmt.Errorf("progress of an import is %x", value)
-	}
-	return sequence, nil
-}
-
 // takeOver makes the record this run's, so that an earlier run cannot go on.
 // What that one has written meanwhile is written again, which changes nothing.
 func (i *Import) takeOver(ctx context.Context) error {
-	_, err := i.service.propose(ctx, i.recordCommand(i.progress(i.durable)))
+	i.kept = i.record(i.durable)
+	i.last = i.kept
+	_, err := i.service.propose(ctx, i.recordCommand(i.kept))
 	return err
-}
-
-func (i *Import) recordCommand(value []byte, pre ...store.Precondition) store.Command {
-	return store.Command{
-		Kind: store.KindWrite, Tenant: i.tenant, Incarnation: i.incarnation, Actor: i.by.Name, Address: i.by.Address,
-		Records: []store.RecordUpdate{{Key: i.key, Value: value, Delete: value == nil}}, Preconditions: pre,
-	}
 }
 
 // Progress returns the sequence of the last batch that is durable, with all
@@ -138,14 +127,14 @@ func (i *Import) Add(ctx context.Context, sequence uint64, tuples []tuple.Tuple)
 		return &Error{Code: Invalid, Reason: "INVALID_FIELD", Field: "batch.sequence", Value: fmt.Sprint(sequence),
 			Message: fmt.Sprintf("sequence %d is not larger than %d, that of the batch before", sequence, i.added), Fix: "count the tuples or lines so far"}
 	}
-	b := &importBatch{sequence: sequence, before: i.added, updates: make([]Update, len(tuples))}
+	b := &importBatch{sequence: sequence, value: i.record(sequence), before: i.last, updates: make([]Update, len(tuples))}
 	for k, t := range tuples {
 		b.updates[k] = Update{Op: Touch, Tuple: t}
 	}
 	if err := i.enqueue(ctx, b); err != nil {
 		return err
 	}
-	i.added = sequence
+	i.added, i.last = sequence, b.value
 	select {
 	case i.flight <- b:
 		return nil
@@ -172,8 +161,11 @@ func (i *Import) Close() { close(i.flight) }
 func (i *Import) submit(ctx context.Context, b *importBatch) error {
 	seen := i.service.node.Store().Revision()
 	c, err := i.service.writeCommand(ctx, i.tenant, i.by, WriteRequest{Updates: b.updates})
-	if err != nil && i.service.wasBehind(ctx, seen) {
-		c, err = i.service.writeCommand(ctx, i.tenant, i.by, WriteRequest{Updates: b.updates})
+	if err != nil {
+		var again bool
+		if again, err = i.service.mayRevalidate(ctx, seen, err); again {
+			c, err = i.service.writeCommand(ctx, i.tenant, i.by, WriteRequest{Updates: b.updates})
+		}
 	}
 	if err != nil {
 		return inBatch(err)
@@ -182,7 +174,7 @@ func (i *Import) submit(ctx context.Context, b *importBatch) error {
 		return unknownTenant(i.tenant)
 	}
 	if i.key != "" {
-		own := i.recordCommand(i.progress(b.sequence), store.Precondition{Kind: store.PreRecordEquals, Record: i.key, Value: i.progress(b.before)})
+		own := i.recordCommand(b.value, store.Precondition{Kind: store.PreRecordEquals, Record: i.key, Value: b.before})
 		c.Records, c.Preconditions = own.Records, own.Preconditions
 	}
 	b.command = c
@@ -227,7 +219,7 @@ func (i *Import) Next(ctx context.Context) (bool, error) {
 	i.mu.Lock()
 	i.waiting = i.waiting[1:]
 	i.mu.Unlock()
-	i.durable, i.token = b.sequence, i.service.tokenAt(i.incarnation, rev)
+	i.durable, i.kept, i.token = b.sequence, b.value, i.service.tokenAt(i.incarnation, rev)
 	return true, nil
 }
 
@@ -240,7 +232,7 @@ func (i *Import) settle(ctx context.Context, b *importBatch) (rev uint64, err er
 		case out.Code == store.OK:
 			return out.Revision, nil
 		case out.Code == store.CodePrecondition:
-			return 0, &Error{Code: FailedPrecondition, Reason: "IMPORT_CONFLICT", Field: "import_id", Value: strings.TrimPrefix(i.key, "import/"),
+			return 0, &Error{Code: FailedPrecondition, Reason: "IMPORT_CONFLICT", Field: "import_id", Value: strings.TrimPrefix(i.key, importKey),
 				Message: "another import of this name has begun", Fix: "let that one finish, or resume again"}
 		case out.Code != store.CodeSchemaChanged:
 			return 0, inBatch(outcomeError(out, &b.command))
@@ -280,7 +272,7 @@ func (i *Import) Finish(ctx context.Context) error {
 	if i.key == "" {
 		return nil
 	}
-	out, err := i.service.replicate(ctx, i.recordCommand(nil, store.Precondition{Kind: store.PreRecordEquals, Record: i.key, Value: i.progress(i.durable)}))
+	out, err := i.service.replicate(ctx, i.recordCommand(nil, store.Precondition{Kind: store.PreRecordEquals, Record: i.key, Value: i.kept}))
 	if err != nil {
 		return proposeError(err)
 	}

@@ -62,7 +62,7 @@ func (w *world) all() []string {
 		w.t.Fatal(err)
 	}
 	var out []string
-	if err := r.Each(func(tp tuple.Tuple) bool { out = append(out, tp.String()); return true }); err != nil {
+	if err := r.Each(w.t.Context(), func(tp tuple.Tuple) bool { out = append(out, tp.String()); return true }); err != nil {
 		w.t.Fatal(err)
 	}
 	slices.Sort(out)

@@ -158,7 +158,7 @@ func TestRead_PagesAreOneRead(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := reading.Each(func(tp tuple.Tuple) bool { out = append(out, tp.String()); return true }); err != nil {
+				if err := reading.Each(t.Context(), func(tp tuple.Tuple) bool { out = append(out, tp.String()); return true }); err != nil {
 					t.Fatal(err)
 				}
 				if r.Cursor = reading.Cursor(); r.Cursor == "" {

@@ -25,12 +25,13 @@ type Reading struct {
 	Token  string
 	Schema string // of an export
 
-	page   *page
-	filter tuple.Filter
-	limit  int
-	last   tuple.Key // that was yielded
-	begun  bool      // last is set
-	done   bool      // everything was yielded
+	page    *page
+	filter  tuple.Filter
+	limit   int
+	expired bool      // yield tuples that have expired, too
+	last    tuple.Key // that was yielded
+	begun   bool      // last is set
+	done    bool      // everything was yielded
 }
 
 // Read returns the stored tuples that the filter selects, those that have not
@@ -79,28 +80,36 @@ func (s *Service) reading(ctx context.Context, tenant string, c Consistency, cur
 	return r, nil
 }
 
-// Each yields the tuples until the limit is reached or yield returns false.
-func (r *Reading) Each(yield func(tuple.Tuple) bool) error {
-	tuples := r.page.view.Tuples(r.filter)
+// Each yields the tuples until the limit is reached, yield returns false or ctx
+// ends, which is noticed however little the filter selects. Every error is an
+// *Error; Cursor then continues behind the last tuple that was yielded.
+func (r *Reading) Each(ctx context.Context, yield func(tuple.Tuple) bool) error {
+	var after *tuple.Key
 	if r.begun {
-		var ok bool
-		if tuples, ok = r.page.view.TuplesAfter(r.filter, r.last); !ok {
-			return internal(fmt.Errorf("cursor of a read is behind %s, which its view does not have", r.last))
-		}
+		from := r.last
+		after = &from
 	}
-	left := r.limit
-	for t := range tuples {
-		if t.Expires != 0 && t.Expires <= r.page.now {
-			continue
+	left, stopped := r.limit, false
+	found := r.page.view.Scan(r.filter, after, func() bool { return ctx.Err() == nil }, func(t tuple.Tuple) bool {
+		if !r.expired && t.Expires != 0 && t.Expires <= r.page.now {
+			return true
 		}
 		if r.limit > 0 && left == 0 { // there is one more
-			return nil
+			stopped = true
+			return false
 		}
 		left--
 		r.last, r.begun = t.Key(), true
-		if !yield(t) {
-			return nil
-		}
+		stopped = !yield(t)
+		return !stopped
+	})
+	switch {
+	case !found:
+		return internal(fmt.Errorf("cursor of a read is behind %s, which its view does not have", r.last))
+	case stopped:
+		return nil
+	case ctx.Err() != nil:
+		return contextError(context.Cause(ctx))
 	}
 	r.done = true
 	return nil

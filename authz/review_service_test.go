@@ -72,7 +72,7 @@ func TestNotReady_IsNotTheCallersMistake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := reading.Each(func(tuple.Tuple) bool { return true }); err != nil {
+	if err := reading.Each(t.Context(), func(tuple.Tuple) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	node, err := cluster.Start(cluster.Config{
@@ -143,7 +143,7 @@ func TestDeleteMatching_SparesATenantCreatedAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := reading.Each(func(tuple.Tuple) bool { left++; return true }); err != nil {
+	if err := reading.Each(t.Context(), func(tuple.Tuple) bool { left++; return true }); err != nil {
 		t.Fatal(err)
 	}
 	if left != n {

@@ -53,8 +53,10 @@ func (s *Service) WriteSchema(ctx context.Context, by Caller, r WriteSchemaReque
 		seen := s.node.Store().Revision()
 		c, err := s.schemaCommand(ctx, name, by, &r, next)
 		if err != nil {
-			if !caughtUp && s.wasBehind(ctx, seen) {
-				caughtUp = true
+			if caughtUp {
+				return "", nil, err
+			}
+			if caughtUp, err = s.mayRevalidate(ctx, seen, err); caughtUp {
 				continue
 			}
 			return "", nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/pemba-authz/pemba/check"
 	"github.com/pemba-authz/pemba/cluster"
 	"github.com/pemba-authz/pemba/graph"
+	"github.com/pemba-authz/pemba/internal/faulty"
 	"github.com/pemba-authz/pemba/store"
 )
 
@@ -48,6 +49,7 @@ func New(node *cluster.Node, checker *check.Checker, opts Options) *Service {
 	if opts.Now == nil {
 		opts.Now = func() int64 { return time.Now().UnixNano() }
 	}
+	opts.Now = faulty.Clock(opts.Now)
 	return &Service{
 		node: node, checker: checker, opts: opts,
 		graphs: graphs{most: opts.Graphs},

@@ -42,6 +42,10 @@ type Watch struct {
 // revision has more.
 const maxWatched = 4096
 
+// watchStep is how many revisions a watch reads at a time: whether it is still
+// wanted is looked at in between.
+var watchStep = uint64(4096) // a variable for tests
+
 // Watch begins to watch a tenant.
 func (s *Service) Watch(ctx context.Context, r WatchRequest) (*Watch, error) {
 	name, err := tenantName(r.Tenant)
@@ -114,13 +118,14 @@ func (w *Watch) chosen(r store.Revision) WatchedRevision {
 	return out
 }
 
-// read gets what has been applied since.
+// read gets what has been applied since, or the first part of it.
 func (w *Watch) read() error {
 	s := w.service
 	if _, life := s.life(); life != w.life {
 		return &Error{Code: Invalid, Reason: "OLD_INCARNATION", Field: "from", Message: "this cluster was restored", Fix: "read anew and watch from there"}
 	}
-	ready, next, err := s.node.Store().Changes(w.tenant, w.incarnation, w.at, 0, maxWatched)
+	upto := min(s.node.Store().Revision(), w.at+watchStep)
+	ready, next, err := s.node.Store().Changes(w.tenant, w.incarnation, w.at, upto, maxWatched)
 	if err != nil {
 		return watchError(err)
 	}

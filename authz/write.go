@@ -56,6 +56,8 @@ type WriteRequest struct {
 }
 
 // Write changes tuples if the schema allows them and all preconditions hold.
+// An expiry that has passed is no mistake: the tuple counts as absent from now
+// on, whatever stood there before.
 // It returns once the change is durable. On code UnknownOutcome the change may
 // or may not happen; the same request id makes another try safe.
 func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token string, err error) {
@@ -81,13 +83,13 @@ func (s *Service) write(ctx context.Context, by Caller, r WriteRequest, incarnat
 			return "", unknownTenant(name)
 		}
 		if err != nil {
-			// A retry must learn that the first try took effect, even if the
-			// schema would not allow it any more.
 			if kept, ok := s.kept(&c); ok {
-				return s.tokenAt(c.Incarnation, kept.Revision), nil
+				return s.written(&c, kept)
 			}
-			if !caughtUp && s.wasBehind(ctx, seen) {
-				caughtUp = true
+			if caughtUp {
+				return "", err
+			}
+			if caughtUp, err = s.mayRevalidate(ctx, seen, err); caughtUp {
 				continue
 			}
 			return "", err
@@ -96,33 +98,46 @@ func (s *Service) write(ctx context.Context, by Caller, r WriteRequest, incarnat
 		if err != nil {
 			return "", proposeError(err)
 		}
-		switch out.Code {
-		case store.OK:
-			return s.tokenAt(c.Incarnation, out.Revision), nil
-		case store.CodeSchemaChanged, store.CodeTenantIncarnation:
-			if err := s.node.Wait(ctx, out.Revision); err != nil {
-				return "", nodeError(err)
-			}
-			continue
+		if out.Code != store.CodeSchemaChanged && out.Code != store.CodeTenantIncarnation {
+			return s.written(&c, out)
 		}
-		return "", outcomeError(out, &c)
+		if err := s.node.Wait(ctx, out.Revision); err != nil {
+			return "", nodeError(err)
+		}
 	}
 	return "", schemaBusy()
 }
 
-// wasBehind reports whether the cluster had more than this node at revision
-// seen, and has caught up by now: then what this node has refused may be fine.
-func (s *Service) wasBehind(ctx context.Context, seen uint64) bool {
-	return s.readIndex(ctx) == nil && s.node.Store().Revision() > seen
+// written translates what c came to.
+func (s *Service) written(c *store.Command, out store.Outcome) (token string, err error) {
+	if out.Code != store.OK {
+		return "", outcomeError(out, c)
+	}
+	return s.tokenAt(c.Incarnation, out.Revision), nil
 }
 
-// kept returns the outcome of an earlier try that took effect.
+// mayRevalidate reports whether this node, at revision seen, has refused for
+// want of what it has now; else it returns the error to tell. Where nobody says
+// how far the cluster is, nothing is refused for good: what this node lacks may
+// allow it, and the first try of a retry may have taken effect.
+func (s *Service) mayRevalidate(ctx context.Context, seen uint64, refused error) (bool, error) {
+	var e *Error
+	if errors.As(refused, &e) && e.Code == Unavailable {
+		return false, refused
+	}
+	if err := s.readIndex(ctx); err != nil {
+		return false, nodeError(err)
+	}
+	return s.node.Store().Revision() > seen, refused
+}
+
+// kept returns the outcome of an earlier try, which a retry must learn even if
+// the schema would not allow it any more.
 func (s *Service) kept(c *store.Command) (store.Outcome, bool) {
 	if c.RequestID == "" {
 		return store.Outcome{}, false
 	}
-	out, ok := s.node.Store().Kept(c)
-	return out, ok && out.Code == store.OK
+	return s.node.Store().Kept(c)
 }
 
 func schemaBusy() *Error {
@@ -152,12 +167,16 @@ func (s *Service) writeCommand(ctx context.Context, tenant string, by Caller, r 
 		Kind: store.KindWrite, Tenant: tenant, Incarnation: v.Incarnation(),
 		Actor: by.Name, Address: by.Address, RequestID: r.RequestID, Updates: r.Updates,
 	}
+	// The command is whole before anything is checked, so that kept knows it.
+	if c.Preconditions, err = preconditions(r.Preconditions); err != nil {
+		return c, err
+	}
 	g, rev, err := s.graphOf(v)
 	if err != nil {
 		return c, err
 	}
 	c.SchemaRevision = rev
-	if c.Preconditions, err = s.preconditions(ctx, g, tenant, r.Preconditions); err != nil {
+	if err := s.checkPreconditions(ctx, g, tenant, r.Preconditions); err != nil {
 		return c, err
 	}
 	return c, checkUpdates(g, r.Updates)
@@ -197,36 +216,52 @@ func checkUpdate(g *graph.Graph, u Update) error {
 	return err
 }
 
-func (s *Service) preconditions(ctx context.Context, g *graph.Graph, tenant string, in []Precondition) ([]store.Precondition, error) {
+// preconditions translates preconditions. Of their tokens it takes the
+// revisions only.
+func preconditions(in []Precondition) ([]store.Precondition, error) {
 	var out []store.Precondition
 	for i, p := range in {
-		field := fmt.Sprintf("preconditions[%d]", i)
 		sp := store.Precondition{Filter: p.Filter, Object: p.Object, Relation: p.Relation}
 		switch p.Kind {
-		case TuplesMatch, TuplesAbsent:
+		case TuplesMatch:
 			sp.Kind = store.PreTuplesMatch
-			if p.Kind == TuplesAbsent {
-				sp.Kind = store.PreTuplesAbsent
-			}
-			if err := checkFilter(g, p.Filter); err != nil {
-				return nil, err.at(field)
-			}
-		case RowUnchanged, SchemaUnchanged:
-			sp.Kind, sp.Record = store.PreRowUnchanged, ""
-			if p.Kind == SchemaUnchanged {
-				sp.Kind, sp.Record = store.PreRecordUnchanged, store.SchemaRecord
-			}
-			since, err := s.since(ctx, tenant, p.Since, field+".since")
-			if err != nil {
-				return nil, err
-			}
-			sp.Since = since
+		case TuplesAbsent:
+			sp.Kind = store.PreTuplesAbsent
+		case RowUnchanged:
+			sp.Kind = store.PreRowUnchanged
+		case SchemaUnchanged:
+			sp.Kind, sp.Record = store.PreRecordUnchanged, store.SchemaRecord
 		default:
 			return nil, internal(fmt.Errorf("precondition kind %d", p.Kind))
+		}
+		if p.isSince() {
+			at, err := parseToken(p.Since)
+			if err != nil {
+				return nil, malformedToken(fmt.Sprintf("preconditions[%d].since", i), p.Since)
+			}
+			sp.Since = at.revision
 		}
 		out = append(out, sp)
 	}
 	return out, nil
+}
+
+// isSince reports whether p names a token.
+func (p *Precondition) isSince() bool { return p.Kind == RowUnchanged || p.Kind == SchemaUnchanged }
+
+// checkPreconditions checks filters by the schema, and tokens by the cluster.
+func (s *Service) checkPreconditions(ctx context.Context, g *graph.Graph, tenant string, in []Precondition) error {
+	for i, p := range in {
+		field := fmt.Sprintf("preconditions[%d]", i)
+		if p.isSince() {
+			if _, err := s.since(ctx, tenant, p.Since, field+".since"); err != nil {
+				return err
+			}
+		} else if err := checkFilter(g, p.Filter); err != nil {
+			return err.at(field)
+		}
+	}
+	return nil
 }
 
 // since returns the revision of a token that a precondition names. One that

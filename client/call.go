@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -25,30 +26,59 @@ func (c *Client) bound(ctx context.Context) (context.Context, context.CancelFunc
 func (c *Client) read(ctx context.Context, method string, in, out proto.Message) (proto.Message, error) {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	first, tried, pause := c.first(), uint64(0), firstPause
+	w := c.way()
+	return c.readOn(ctx, &w, method, in, out)
+}
+
+// readOn is read from where w has come to. ctx has a deadline.
+func (c *Client) readOn(ctx context.Context, w *way, method string, in, out proto.Message) (proto.Message, error) {
 	for {
-		s := c.pick(first, tried)
-		tried |= s.bit
-		reply, by, err := c.attempt(ctx, s, &tried, first, method, in, out)
+		reply, by, err := c.attempt(ctx, w.next(), &w.tried, w.first, method, in, out)
 		if err == nil {
 			return reply, nil
 		}
-		e := errorOf(by.addr, err)
-		what := cureOf(e)
-		if what == nothing || ctx.Err() != nil {
-			return nil, c.final(ctx, e)
+		if err := w.failed(ctx, by, err); err != nil {
+			return nil, err
 		}
-		if what == elsewhere {
-			c.suspect(by)
-		}
-		if tried != c.all() {
-			continue
-		}
-		if !c.sleep(ctx, pause) {
-			return nil, c.final(ctx, e)
-		}
-		tried, pause = 0, min(2*pause, longestPause)
 	}
+}
+
+// A way is the order in which a read goes from server to server.
+type way struct {
+	client *Client
+	first  int
+	tried  uint64 // a mask: the servers of this round
+	pause  time.Duration
+}
+
+func (c *Client) way() way { return way{client: c, first: c.first(), pause: firstPause} }
+
+// next returns the server to ask now.
+func (w *way) next() *server {
+	s := w.client.pick(w.first, w.tried)
+	w.tried |= s.bit
+	return s
+}
+
+// failed takes note of an attempt that ended with err and waits until the next
+// one is due. Where there is none, it returns the error of the call.
+func (w *way) failed(ctx context.Context, by *server, err error) error {
+	c, e := w.client, errorOf(by.addr, err)
+	what := cureOf(e)
+	if what == nothing || ctx.Err() != nil {
+		return c.final(ctx, e)
+	}
+	if what == elsewhere {
+		c.suspect(by)
+	}
+	if w.tried != c.all() {
+		return nil
+	}
+	if !c.sleep(ctx, w.pause) {
+		return c.final(ctx, e)
+	}
+	w.tried, w.pause = 0, min(2*w.pause, longestPause)
+	return nil
 }
 
 // all is the mask of every server.

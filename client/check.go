@@ -57,20 +57,27 @@ func (c *Client) checkMessage(r *CheckRequest, at Consistency) (*pb.CheckRequest
 // Check answers one question. Without an error there is a decision. An error
 // never means "denied", nor "allowed".
 func (c *Client) Check(ctx context.Context, r CheckRequest) (Answer, error) {
-	var answer Answer
-	err := c.remembering(r.Tenant, r.Consistency, func(at Consistency) error {
-		message, err := c.checkMessage(&r, at)
-		if err != nil {
-			return err
-		}
-		reply, err := c.read(ctx, pb.PermissionService_Check_FullMethodName, message, new(pb.CheckResponse))
-		if err != nil {
-			return err
-		}
-		answer, err = answerFrom(reply.(*pb.CheckResponse))
-		return err
-	})
+	tenant := c.tenant(r.Tenant)
+	at := c.consistency(tenant, r.Consistency)
+	answer, err := c.checkAt(ctx, &r, at)
+	if err != nil && at != r.Consistency && c.forgets(tenant, at, err) {
+		return c.checkAt(ctx, &r, Latest())
+	}
 	return answer, err
+}
+
+// checkAt asks at a consistency.
+func (c *Client) checkAt(ctx context.Context, r *CheckRequest, at Consistency) (Answer, error) {
+	context, err := contextText("context_json", r.Context)
+	if err != nil {
+		return Answer{}, err
+	}
+	if c.merging && mergeable(ctx, r, context) {
+		return c.checkMerged(ctx, r, at, context)
+	}
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	return c.checkOn(ctx, c.way(), r, at)
 }
 
 // Allowed is Check for those who want no more than yes or no: it is true if the

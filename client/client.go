@@ -17,6 +17,7 @@ type Client struct {
 	config   Config
 	servers  []*server
 	metadata metadata.MD   // the key; nil = none
+	merging  bool          // checks share messages
 	start    atomic.Uint32 // index of the server to ask first
 	hedging  atomic.Int32  // second attempts under way
 	hedges   sync.Pool     // of *hedge
@@ -37,7 +38,7 @@ func Dial(config Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
-	c := &Client{config: config}
+	c := &Client{config: config, merging: config.merges()}
 	if config.Key != "" {
 		c.metadata = metadata.Pairs("authorization", "Bearer "+config.Key)
 	}
@@ -50,6 +51,7 @@ func Dial(config Config) (*Client, error) {
 			return nil, fmt.Errorf("dial %s: %w", addr, err)
 		}
 		s := &server{addr: addr, bit: 1 << i, conn: conn}
+		s.merger = &merger{client: c, server: s}
 		c.servers = append(c.servers, s)
 		c.loops.Go(func() { s.follow(c.closed) })
 	}

@@ -51,6 +51,10 @@ type Config struct {
 	// this Client has written before to the same tenant.
 	ReadYourWrites bool
 
+	// Merge says whether checks that are under way at the same time share
+	// messages, which costs a fraction of sending each by itself.
+	Merge Merging
+
 	// DialOptions are added to those of every connection: interceptors, statistics.
 	DialOptions []grpc.DialOption
 }

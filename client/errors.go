@@ -93,7 +93,7 @@ func errorOf(addr string, err error) *Error {
 func itemError(addr string, p *pb.Error) *Error {
 	e := &Error{
 		Code: codes.Code(p.GetCode()), Reason: p.GetReason(), Message: p.GetMessage(),
-		Field: p.GetField(), Value: p.GetValue(), Fix: p.GetFix(), Addr: addr,
+		Field: p.GetField(), Value: p.GetValue(), Fix: p.GetFix(), Addr: addr, Retry: p.GetRetry().AsDuration(),
 	}
 	if e.Fix != "" {
 		e.Message = strings.TrimSuffix(e.Message, ": "+e.Fix)

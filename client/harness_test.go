@@ -86,14 +86,22 @@ func ask(t testing.TB, text string) CheckRequest {
 type fake struct {
 	pb.UnimplementedPermissionServiceServer
 	pb.UnimplementedTupleServiceServer
-	check func(context.Context, *pb.CheckRequest) (*pb.CheckResponse, error)
-	write func(context.Context, *pb.WriteRequest) (*pb.WriteResponse, error)
-	list  func(*pb.ListObjectsRequest, grpc.ServerStreamingServer[pb.ListObjectsResponse]) error
-	watch func(*pb.WatchRequest, grpc.ServerStreamingServer[pb.WatchResponse]) error
+	check  func(context.Context, *pb.CheckRequest) (*pb.CheckResponse, error)
+	stream func(grpc.BidiStreamingServer[pb.StreamCheckRequest, pb.StreamCheckResponse]) error
+	write  func(context.Context, *pb.WriteRequest) (*pb.WriteResponse, error)
+	list   func(*pb.ListObjectsRequest, grpc.ServerStreamingServer[pb.ListObjectsResponse]) error
+	watch  func(*pb.WatchRequest, grpc.ServerStreamingServer[pb.WatchResponse]) error
 }
 
 func (f *fake) Check(ctx context.Context, r *pb.CheckRequest) (*pb.CheckResponse, error) {
 	return f.check(ctx, r)
+}
+
+func (f *fake) StreamCheck(s grpc.BidiStreamingServer[pb.StreamCheckRequest, pb.StreamCheckResponse]) error {
+	if f.stream == nil {
+		return f.UnimplementedPermissionServiceServer.StreamCheck(s)
+	}
+	return f.stream(s)
 }
 
 func (f *fake) Write(ctx context.Context, r *pb.WriteRequest) (*pb.WriteResponse, error) {

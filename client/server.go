@@ -22,6 +22,8 @@ type server struct {
 	down  atomic.Bool  // it failed to answer; probe is to find out when it does again
 	slow  atomic.Int32 // times in a row that another server was quicker by far
 
+	merger *merger // of checks
+
 	pause   time.Duration // before the next probe; only the one probe uses it
 	upAgain time.Time     // when the last probe succeeded; the same
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +23,9 @@ func TestWatch_GoesOnWithoutGapWhenServersDie(t *testing.T) {
 	c := dial(t, Config{Addrs: []string{a.Addr, b.Addr}}).startAt(0)
 	from := touch(t, c, "doc:first#viewer@user:ann")
 	const n = 100
-	go func() {
+	var writer sync.WaitGroup
+	defer writer.Wait()
+	writer.Go(func() {
 		for i := range n {
 			if i == n/2 {
 				a.Kill()
@@ -31,7 +34,7 @@ func TestWatch_GoesOnWithoutGapWhenServersDie(t *testing.T) {
 				t.Error(err)
 			}
 		}
-	}()
+	})
 	var got, want []string
 	for i := range n {
 		want = append(want, fmt.Sprintf("doc:%d#viewer@user:ann", i))

@@ -76,7 +76,8 @@ type walk struct {
 	passed       int // versions that the view does not show
 	depth        int
 	usedContext  bool
-	caveatsFrom  time.Time // when the first caveat was evaluated
+	caveatTime   time.Duration // spent on evaluating caveats
+	mostCaveats  time.Duration // that may be
 	memo         memo
 	closures     []closure         // of the families that the question has asked for
 	groups       []group           // what they hold: who is a member of them
@@ -96,7 +97,7 @@ func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 	w.limits, w.now = r.limits, r.Now
 	w.since, w.until = math.MinInt64, math.MaxInt64
 	w.steps, w.reads, w.passed, w.depth, w.usedContext = 0, 0, 0, 0, false
-	w.caveatsFrom = time.Time{}
+	w.caveatTime, w.mostCaveats = 0, mostCaveatTime
 	w.cycle, w.deep, w.solver, w.err = value{}, value{}, nil, nil
 	w.memo.reset()
 	w.closures, w.groups = w.closures[:0], w.groups[:0]

@@ -35,7 +35,8 @@ func (w *walk) sights(n store.Node, sh *shape) iter.Seq[sight] {
 		if isLocal(n) {
 			return
 		}
-		for it := w.view.Forward(n, sh.id); it.Next(); {
+		it := w.view.Forward(n, sh.id)
+		for w.step(&it) {
 			f := it.Fact()
 			if w.given != nil && w.given.find(n, sh.id, f.Subject) != nil {
 				continue
@@ -60,8 +61,8 @@ func (w *walk) sightOf(n store.Node, sh *shape, subject store.Node) (sight, bool
 	if subject == 0 || isLocal(n) || isLocal(subject) {
 		return sight{}, false
 	}
-	f, ok := w.view.Find(n, sh.id, subject)
-	if !ok {
+	f, ok, passed := w.view.FindCounted(n, sh.id, subject)
+	if passed > 0 && !w.pass(passed) || !ok {
 		return sight{}, false
 	}
 	return w.sightStored(sh, &f), true

@@ -22,12 +22,13 @@ const (
 	TreeSelf                             // the object itself
 	TreeSeen                             // Object, Relation; expanded elsewhere in the tree, perhaps above: a cycle
 	TreeSubject                          // the subject of Tuple, which is not followed further
+	TreeCut                              // Text says what was left out here by Cut
 )
 
 // String returns a word in lower case.
 func (k TreeKind) String() string {
 	return [...]string{"", "relation", "permission", "union", "intersection", "exclusion", "direct",
-		"arrow", "all", "nil", "self", "seen", "subject"}[k]
+		"arrow", "all", "nil", "self", "seen", "subject", "cut"}[k]
 }
 
 // CaveatState says what a caveat lets its tuple count for.

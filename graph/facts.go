@@ -23,7 +23,10 @@ func (w *walk) find(n store.Node, sh *shape, subject store.Node) value {
 	if subject == 0 || isLocal(n) || isLocal(subject) {
 		return value{level: denied}
 	}
-	f, ok := w.view.Find(n, sh.id, subject)
+	f, ok, passed := w.view.FindCounted(n, sh.id, subject)
+	if passed > 0 && !w.pass(passed) {
+		return value{level: aborted}
+	}
 	if !ok {
 		return value{level: denied}
 	}
@@ -101,18 +104,18 @@ func (w *walk) next(r *row) bool {
 			r.given = r.given[1:]
 			r.subject = f.subject
 			r.value, visible = w.weighGiven(r.shape, f)
-		case r.stored.Next():
+		case w.step(&r.stored):
 			f := r.stored.Fact()
 			if w.given != nil && w.given.find(r.object, r.shape.id, f.Subject) != nil {
 				continue
 			}
 			r.subject = f.Subject
 			r.value, visible = w.weigh(r.shape, &f)
-		default:
+		case w.err == nil:
 			return false
 		}
-		if !w.spend() {
-			r.value, r.given = value{level: aborted}, nil
+		if w.err != nil || !w.spend() {
+			r.value, r.given, r.stored = value{level: aborted}, nil, store.Iter{}
 			return true
 		}
 		if visible {
@@ -197,12 +200,14 @@ func (w *walk) judge(t *trait, stored string, sh *shape, object, subject store.N
 		return value{level: aborted}
 	}
 	if w.err = w.ctx.Err(); w.err == nil {
-		w.err = w.caveatTime()
+		w.err = w.checkCaveatTime()
 	}
 	if w.err != nil {
 		return value{level: aborted}
 	}
+	begun := time.Now()
 	holds, missing, err := w.evaluate(t, stored)
+	w.caveatTime += time.Since(begun)
 	switch {
 	case err != nil:
 		return w.fail(&CaveatError{t.name, w.tupleText(sh, object, subject), err})
@@ -235,13 +240,12 @@ func (w *walk) evaluate(t *trait, stored string) (holds bool, missing []string, 
 // a read does.
 const mostCaveatTime = 5 * time.Second
 
-func (w *walk) caveatTime() error {
-	now := time.Now()
-	if w.caveatsFrom.IsZero() {
-		w.caveatsFrom = now
-	}
-	if spent := now.Sub(w.caveatsFrom); spent > mostCaveatTime {
-		return &LimitError{"time", int(mostCaveatTime.Milliseconds()), int(spent.Milliseconds())}
+// mostListCaveatTime is mostCaveatTime for a whole list, with all that it decides.
+var mostListCaveatTime = 30 * time.Second // a variable for tests
+
+func (w *walk) checkCaveatTime() error {
+	if w.caveatTime > w.mostCaveats {
+		return &LimitError{"time", int(w.mostCaveats.Milliseconds()), int(w.caveatTime.Milliseconds())}
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (l *list) begin(ctx context.Context, g *Graph, v store.View, yield func(Lis
 	l.listed.reset()
 	l.rows = walks.Get().(*walk)
 	l.rows.begin(ctx, g, v, &l.r)
-	l.rows.limits.Reads = l.r.limits.List
+	l.rows.limits.Reads, l.rows.mostCaveats = l.r.limits.List, mostListCaveatTime
 	l.rows.err = ctx.Err()
 }
 
@@ -114,5 +114,4 @@ func (l *list) candidate(n store.Node) (id string, asked bool) {
 // give yields what is known of the candidate that was last numbered.
 func (l *list) give(id string, d Decision, missing []string, err error) {
 	l.stopped = !l.yield(Listed{ID: id, Decision: d, Missing: missing, Err: err, Position: l.position})
-	l.rows.giveTime()
 }

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"github.com/pemba-authz/pemba/store"
 	"github.com/pemba-authz/pemba/tuple"
 )
 
@@ -31,11 +32,12 @@ func (l *objectList) fromTupleset(w *way, hops span) {
 		}
 		y := l.view.Symbols()
 		key := y.Shape(shape)
-		for t := range l.view.Tuples(tuple.Filter{Type: y.Name(key.Type), Relation: y.Name(key.Relation)}) {
-			if !l.rows.spend() || !l.mayGoOn() {
-				return
+		f := tuple.Filter{Type: y.Name(key.Type), Relation: y.Name(key.Relation)}
+		l.view.Scan(f, nil, func() bool { return l.rows.pass(store.ScanStep) && l.mayGoOn() }, func(t tuple.Tuple) bool {
+			if l.rows.spend() {
+				l.arrive(w, l.view.Node(key.Type, t.Object.ID), arrival{})
 			}
-			l.arrive(w, l.view.Node(key.Type, t.Object.ID), arrival{})
-		}
+			return l.mayGoOn()
+		})
 	}
 }

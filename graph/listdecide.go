@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"time"
-
 	"github.com/pemba-authz/pemba/store"
 )
 
@@ -51,6 +49,11 @@ func (l *list) settle(d *decider) {
 	w := d.walk
 	l.steps += w.steps
 	l.rows.reads += w.reads
+	l.rows.passed += w.passed
+	l.rows.caveatTime += w.caveatTime
+	if l.rows.err == nil {
+		l.rows.err = l.rows.checkCaveatTime()
+	}
 	if w.err != nil && l.rows.err == nil {
 		l.rows.err = l.ctx.Err()
 	}
@@ -61,13 +64,9 @@ func (l *list) settle(d *decider) {
 
 // nextDecision makes a walk ready for a further decision.
 func (w *walk) nextDecision(depth int) {
-	w.steps, w.reads, w.depth, w.err = 0, 0, depth, nil
-	w.giveTime()
+	w.steps, w.reads, w.passed, w.caveatTime, w.depth, w.err = 0, 0, 0, 0, depth, nil
 	w.memo.turn++
 }
-
-// giveTime begins the time for caveats anew.
-func (w *walk) giveTime() { w.caveatsFrom = time.Time{} }
 
 // isSound reports whether what w remembers may serve another decision: this one
 // has come to its end, and nothing has failed, be it a limit, a cycle or a

@@ -187,8 +187,8 @@ func (l *objectList) step(w *way, n store.Node, from arrival) {
 	if l.given != nil && !l.stepGiven(w, sh, n, from) || isLocal(n) {
 		return
 	}
-	for it := l.view.Reverse(n, sh.id); it.Next(); {
-		rows.reads += it.Skipped()
+	it := l.view.Reverse(n, sh.id)
+	for rows.step(&it) {
 		if !rows.spend() {
 			return
 		}

@@ -19,7 +19,7 @@ import (
 // revision that created them and their place in it; this reads all that the
 // tenant has.
 func (v View) Tuples(f tuple.Filter) iter.Seq[tuple.Tuple] {
-	return func(yield func(tuple.Tuple) bool) { v.scan(f, 0, yield) }
+	return func(yield func(tuple.Tuple) bool) { v.scan(f, 0, &sweep{yield: yield}) }
 }
 
 // TuplesAfter goes on with Tuples(f) right behind the tuple that has the key
@@ -29,10 +29,36 @@ func (v View) TuplesAfter(f tuple.Filter, after tuple.Key) (tuples iter.Seq[tupl
 	ref := v.position(f, after)
 	return func(yield func(tuple.Tuple) bool) {
 		if ref != 0 {
-			v.scan(f, ref, yield)
+			v.scan(f, ref, &sweep{yield: yield})
 		}
 	}, ref != 0
 }
+
+// Scan is Tuples, or with after TuplesAfter, for those who may lose interest
+// while nothing is yielded: every few thousand versions it asks goOn, and ends
+// when that returns false. It reports false if Tuples(f) does not yield after.
+func (v View) Scan(f tuple.Filter, after *tuple.Key, goOn func() bool, yield func(tuple.Tuple) bool) (ok bool) {
+	ref := uint32(0)
+	if after != nil {
+		if ref = v.position(f, *after); ref == 0 {
+			return false
+		}
+	}
+	v.scan(f, ref, &sweep{yield, goOn})
+	return true
+}
+
+// ScanStep is how many versions Scan passes between two looks at whether to go
+// on: some microseconds.
+const ScanStep = 4096
+
+// sweep is one scan's way to its caller.
+type sweep struct {
+	yield func(tuple.Tuple) bool
+	goOn  func() bool // nil = always
+}
+
+func (s *sweep) mayGoOn() bool { return s.goOn == nil || s.goOn() }
 
 // position returns the version that v shows of the tuple with that key, 0 if
 // there is none or f does not select it.
@@ -47,46 +73,56 @@ func (v View) position(f tuple.Filter, k tuple.Key) uint32 {
 }
 
 // scan yields what f selects behind the version after, 0 = from the start.
-func (v View) scan(f tuple.Filter, after uint32, yield func(tuple.Tuple) bool) {
+func (v View) scan(f tuple.Filter, after uint32, to *sweep) {
 	switch y := v.g.syms; {
 	case f.ID != "":
-		v.scanRows(v.Node(y.Lookup(f.Type), f.ID), forward, f, after, yield)
+		v.scanRows(v.Node(y.Lookup(f.Type), f.ID), forward, f, after, to)
 	case f.SubjectID != "":
-		v.scanRows(v.Node(y.Lookup(f.SubjectType), f.SubjectID), reverse, f, after, yield)
+		v.scanRows(v.Node(y.Lookup(f.SubjectType), f.SubjectID), reverse, f, after, to)
 	default:
-		v.scanAll(f, after, yield)
+		v.scanAll(f, after, to)
 	}
 }
 
 // scanRows reads one node's rows in the order of their shapes' names: it is the
 // only one that does not depend on the layout, and a row's place in it is found
 // without reading the rows before.
-func (v View) scanRows(n Node, dir direction, f tuple.Filter, after uint32, yield func(tuple.Tuple) bool) {
+func (v View) scanRows(n Node, dir direction, f tuple.Filter, after uint32, to *sweep) {
 	shapes := v.rowShapes(n, dir, f)
 	if after != 0 {
 		i := slices.Index(shapes, v.g.facts.at(after).shape)
 		it := Iter{g: v.g, rev: v.rev, dir: dir, next: after}
 		it.Next() // to after itself
-		if !v.yieldRow(it, f, yield) {
+		if !v.yieldRow(it, f, to) {
 			return
 		}
 		shapes = shapes[i+1:]
 	}
 	for _, id := range shapes {
-		if !v.yieldRow(v.g.iter(n, id, dir, v.rev), f, yield) {
+		if !v.yieldRow(v.g.iter(n, id, dir, v.rev), f, to) {
 			return
 		}
 	}
 }
 
 // yieldRow reports whether the caller wants more.
-func (v View) yieldRow(it Iter, f tuple.Filter, yield func(tuple.Tuple) bool) bool {
-	for it.Next() {
-		if t := v.Tuple(it.Fact()); f.Matches(t) && !yield(t) {
-			return false
+func (v View) yieldRow(it Iter, f tuple.Filter, to *sweep) bool {
+	for passed := 0; ; {
+		found, more := it.NextWithin(ScanStep)
+		if passed += 1 + it.Skipped(); passed >= ScanStep {
+			if passed = 0; !to.mayGoOn() {
+				return false
+			}
+		}
+		switch {
+		case found:
+			if t := v.Tuple(it.Fact()); f.Matches(t) && !to.yield(t) {
+				return false
+			}
+		case !more:
+			return true
 		}
 	}
-	return true
 }
 
 // rowShapes lists the shapes that f selects and n may have rows of, by name.
@@ -111,7 +147,7 @@ func (v View) rowShapes(n Node, dir direction, f tuple.Filter) []ShapeID {
 
 // scanAll reads all versions in the order of their references, which is that
 // of their creation: copies, to a new generation or through a snapshot, keep it.
-func (v View) scanAll(f tuple.Filter, after uint32, yield func(tuple.Tuple) bool) {
+func (v View) scanAll(f tuple.Filter, after uint32, to *sweep) {
 	var wanted []bool // by shape; nil = all
 	if f != (tuple.Filter{}) {
 		wanted = make([]bool, 1)
@@ -121,11 +157,14 @@ func (v View) scanAll(f tuple.Filter, after uint32, yield func(tuple.Tuple) bool
 		}
 	}
 	for ref, n := after+1, v.g.facts.len(); ref <= n; ref++ {
+		if ref%ScanStep == 0 && !to.mayGoOn() {
+			return
+		}
 		e := v.g.facts.at(ref)
 		if wanted != nil && (int(e.shape) >= len(wanted) || !wanted[e.shape]) {
 			continue
 		}
-		if e.visible(v.rev) && !yield(v.Tuple(v.g.value(e))) {
+		if e.visible(v.rev) && !to.yield(v.Tuple(v.g.value(e))) {
 			return
 		}
 	}

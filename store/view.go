@@ -213,6 +213,22 @@ func (it *Iter) Next() bool {
 	return false
 }
 
+// NextWithin is Next for those who may give up on the way: it passes at most
+// most versions that the view does not show. Where it has found nothing, more
+// says that there is more to look at.
+func (it *Iter) NextWithin(most int) (found, more bool) {
+	for ; it.next != 0 && most > 0; most-- {
+		f := it.g.facts.at(it.next)
+		it.next = f.next(it.dir)
+		if f.visible(it.rev) {
+			it.cur = f
+			return true, true
+		}
+		it.skipped++
+	}
+	return false, it.next != 0
+}
+
 // Skipped returns how many versions that the view does not show Next has passed
 // since Skipped was last called: work that grows with what others write.
 func (it *Iter) Skipped() int {

@@ -30,6 +30,7 @@ type checkStream struct {
 	receiving sync.Mutex
 	sending   sync.Mutex
 	begun     time.Time
+	admitted  atomic.Int64  // when the key was last looked at, in ns from begun
 	since     atomic.Int64  // when the send under way began, in ns from begun; 0 = none is
 	closed    atomic.Bool   // no further send begins; seen by whoever holds sending
 	waiting   chan struct{} // one element for each question that waits
@@ -132,6 +133,9 @@ func (c *checkStream) work() (err error) {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		if err == nil {
+			err = c.admit()
+		}
 		if err != nil {
 			return err
 		}
@@ -147,11 +151,31 @@ func (c *checkStream) work() (err error) {
 	return nil
 }
 
+// admitAgain is how long a stream goes on with a key that is not taken any more.
+const admitAgain = time.Second
+
+// admit looks at the stream's key anew: a stream may outlive it.
+func (c *checkStream) admit() error {
+	if c.server.guard.keys == nil {
+		return nil
+	}
+	now := int64(time.Since(c.begun))
+	if now-c.admitted.Load() < int64(admitAgain) {
+		return nil
+	}
+	c.admitted.Store(now)
+	_, err := c.server.guard.admit(c.ctx)
+	return err
+}
+
 // waits reports whether an answer may have to wait for more than this node.
 func waits(r *pembav1.StreamCheckRequest) bool {
 	consistency := r.GetCheck().GetConsistency()
 	if b := r.GetBatch(); b != nil {
 		consistency = b.GetConsistency()
+	}
+	if f := r.GetFrame(); f != nil {
+		consistency = f.GetConsistency()
 	}
 	switch consistency.GetLevel().(type) {
 	case *pembav1.Consistency_AtLeast, *pembav1.Consistency_Exactly, *pembav1.Consistency_Latest:
@@ -175,7 +199,14 @@ func (c *checkStream) answerLater(r *pembav1.StreamCheckRequest) error {
 }
 
 func (c *checkStream) answer(r *pembav1.StreamCheckRequest) error {
-	reply := c.server.streamReply(c.ctx, r)
+	if r.GetFrame() != nil {
+		return c.answerFrame(r)
+	}
+	return c.send(c.server.streamReply(c.ctx, r))
+}
+
+// send sends one message, unless the handler is about to end.
+func (c *checkStream) send(reply *pembav1.StreamCheckResponse) error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	if c.closed.Load() {
@@ -219,7 +250,7 @@ func (s *permissionServer) streamAnswer(ctx context.Context, r *pembav1.StreamCh
 		reply.Answer = &pembav1.StreamCheckResponse_Batch{Batch: a}
 		return reply, err
 	}
-	return nil, missing("question", "ask a check or a batch")
+	return nil, missing("question", "ask a check, a batch or a frame of checks")
 }
 
 func (s *permissionServer) streamError(r *pembav1.StreamCheckRequest, err error) *pembav1.StreamCheckResponse {

@@ -43,6 +43,12 @@ type Config struct {
 	// name. Default 16 MiB.
 	MaxRequestBytes int
 
+	// MaxBytes bounds the bytes of the large requests under way, of more than 4 KiB
+	// each, as they are on the wire: once for questions, once for all others. A call
+	// above it gets RESOURCE_EXHAUSTED; a stream waits for up to MaxStall first. In
+	// memory a write takes some ten times its bytes. Default 64 MiB.
+	MaxBytes int
+
 	// MaxStreams bounds the requests that one connection has under way; more
 	// wait in the client. Default 1,024.
 	MaxStreams int
@@ -76,6 +82,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxRequestBytes <= 0 {
 		c.MaxRequestBytes = 16 << 20
+	}
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = 64 << 20
 	}
 	if c.MaxStreams <= 0 {
 		c.MaxStreams = 1024

@@ -126,7 +126,7 @@ func (g guard) itemError(field string, err error) *pembav1.Error {
 	case e.Field != "":
 		field += "." + protoPath(e.Field)
 	}
-	return &pembav1.Error{
+	item := &pembav1.Error{
 		Code:    int32(row.code),
 		Reason:  e.Reason,
 		Message: sentence(e),
@@ -134,6 +134,10 @@ func (g guard) itemError(field string, err error) *pembav1.Error {
 		Value:   shorten(e.Value),
 		Fix:     e.Fix,
 	}
+	if row.retry > 0 {
+		item.Retry = durationpb.New(row.retry)
+	}
+	return item
 }
 
 // sentence is what a person reads: what is wrong, and then what to do.

@@ -12,8 +12,14 @@ import (
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
-// maxNodes bounds the tree of an expansion.
-const maxNodes = 100_000
+const (
+	// maxNodes bounds the tree of an expansion.
+	maxNodes = 100_000
+	// maxLevels bounds how deep trees and explanations nest. Clients of most
+	// languages refuse messages of more than 100 levels; above the root of a tree
+	// is the reply, below its last node a tuple with its parts.
+	maxLevels = 90
+)
 
 // Expand returns the tree behind a permission.
 func (s *permissionServer) Expand(ctx context.Context, r *pembav1.ExpandRequest) (*pembav1.ExpandResponse, error) {
@@ -32,6 +38,7 @@ func (s *permissionServer) Expand(ctx context.Context, r *pembav1.ExpandRequest)
 	if err != nil {
 		return nil, atConsistency(err, request.Consistency)
 	}
+	e.Tree.Cut(maxLevels)
 	var text strings.Builder
 	if err := e.Tree.WriteText(&text); err != nil {
 		return nil, err
@@ -105,6 +112,7 @@ func (s *permissionServer) Explain(ctx context.Context, r *pembav1.ExplainReques
 	if err != nil {
 		return nil, belowCheck(atConsistency(err, request.Consistency))
 	}
+	e.Why.Root.Cut(maxLevels)
 	var text strings.Builder
 	if err := e.Why.WriteText(&text); err != nil {
 		return nil, err
@@ -148,7 +156,10 @@ func protoStep(t *authz.Step) *pembav1.ExplainStep {
 		n.Tuple = protoTuple(*t.Tuple)
 	}
 	if c := t.Caveat; c != nil {
-		n.Caveat = &pembav1.ExplainStep_CaveatUse{Name: c.Name, Expression: c.Expression, ContextJson: c.Context, Outcome: pembav1.ExplainStep_Outcome(c.Outcome)}
+		n.Caveat = &pembav1.ExplainStep_CaveatUse{
+			Name: c.Name, Expression: c.Expression, ContextJson: c.Context,
+			Outcome: pembav1.ExplainStep_Outcome(c.Outcome), MissingContext: c.Missing, Error: c.Err,
+		}
 	}
 	for _, c := range t.Children {
 		n.Children = append(n.Children, protoStep(c))

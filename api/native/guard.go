@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -14,8 +15,8 @@ import (
 )
 
 // A guard stands around every method of a service, so that no method can forget
-// it: it admits callers, measures and traces, and turns errors into statuses and
-// a panic into INTERNAL. It is put around the handlers when they are registered;
+// it: it admits callers, bounds what their requests take, measures and traces, and
+// turns errors into statuses and a panic into INTERNAL. It is put around the handlers when they are registered;
 // a call allocates nothing for it, where an interceptor allocates twice. Keys
 // cost one small allocation.
 type guard struct {
@@ -23,6 +24,18 @@ type guard struct {
 	keys   Keys              // nil = everybody is admitted
 	meter  *telemetry.Meter  // nil = nothing is measured
 	tracer *telemetry.Tracer // nil = nothing is traced
+
+	questions, changes *requestBytes // of PermissionService, of all others
+	patience           time.Duration // of streams that wait for them
+}
+
+// bytesOf returns the bound that a service's requests share. Questions have one
+// of their own, so that imports do not hold them up.
+func (g guard) bytesOf(service string) *requestBytes {
+	if service == pembav1.PermissionService_ServiceDesc.ServiceName {
+		return g.questions
+	}
+	return g.changes
 }
 
 // wrap returns desc with each handler guarded.
@@ -42,7 +55,7 @@ func (g guard) wrap(desc *grpc.ServiceDesc) *grpc.ServiceDesc {
 func (g guard) method(service string, m grpc.MethodDesc) grpc.MethodDesc {
 	inner, name := m.Handler, service+"/"+m.MethodName
 	measured := g.meter.Method(service, m.MethodName, false)
-	admit := g.admission(service, m.MethodName)
+	admit, bytes := g.admission(service, m.MethodName), g.bytesOf(service)
 	m.Handler = func(srv any, ctx context.Context, decode func(any) error, i grpc.UnaryServerInterceptor) (reply any, err error) {
 		call := measured.Begin()
 		var span telemetry.Span
@@ -59,7 +72,9 @@ func (g guard) method(service string, m grpc.MethodDesc) grpc.MethodDesc {
 		if ctx, span = g.tracer.Request(ctx, service, m.MethodName); span.Traced() {
 			span.Text("pemba.caller", caller)
 		}
-		reply, err = inner(srv, ctx, decode, i)
+		request := newUnaryCall(bytes, decode)
+		defer request.end()
+		reply, err = inner(srv, ctx, request.receive, i)
 		if err != nil {
 			return nil, g.failed(span, name, err)
 		}
@@ -71,7 +86,7 @@ func (g guard) method(service string, m grpc.MethodDesc) grpc.MethodDesc {
 func (g guard) stream(service string, s grpc.StreamDesc) grpc.StreamDesc {
 	inner, name := s.Handler, service+"/"+s.StreamName
 	measured := g.meter.Method(service, s.StreamName, true)
-	admit := g.admission(service, s.StreamName)
+	admit, bytes := g.admission(service, s.StreamName), g.bytesOf(service)
 	tracer := g.tracer
 	if "/"+name == pembav1.PermissionService_StreamCheck_FullMethodName {
 		tracer = nil // its questions have traces of their own
@@ -92,7 +107,9 @@ func (g guard) stream(service string, s grpc.StreamDesc) grpc.StreamDesc {
 		if ctx, span = tracer.Request(ctx, service, s.StreamName); span.Traced() {
 			span.Text("pemba.caller", caller)
 		}
-		if err := inner(srv, boundedStream{stream, ctx}); err != nil {
+		counted := newCountedStream(stream, ctx, bytes, g.patience)
+		defer counted.end()
+		if err := inner(srv, counted); err != nil {
 			return g.failed(span, name, err)
 		}
 		return nil
@@ -136,8 +153,7 @@ func (s *Server) endless(srv any, stream grpc.ServerStream, info *grpc.StreamSer
 	return handler(srv, boundedStream{stream, ctx})
 }
 
-// A boundedStream is a stream with another context: of a shorter life, or one
-// that says more.
+// A boundedStream is a stream with a context of a shorter life.
 type boundedStream struct {
 	grpc.ServerStream
 	ctx context.Context

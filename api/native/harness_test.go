@@ -95,7 +95,7 @@ func serverWith(t testing.TB, dir string, amend func(*Config), options authz.Opt
 	t.Cleanup(checker.Close)
 	config := Config{
 		Service: authz.New(node, checker, options), Version: "test",
-		MaxReads: 1, MaxStall: 100 * time.Millisecond,
+		MaxReads: 1, MaxStall: 500 * time.Millisecond,
 	}
 	amend(&config)
 	s := New(config)

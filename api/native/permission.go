@@ -19,6 +19,7 @@ type permissionServer struct {
 	guard   guard
 	checks  *telemetry.Method // questions of streams
 	batches *telemetry.Method // batches of streams
+	frames  *telemetry.Method // frames of streams
 }
 
 func newPermissionServer(b base, g guard) *permissionServer {
@@ -27,6 +28,7 @@ func newPermissionServer(b base, g guard) *permissionServer {
 		base: b, guard: g,
 		checks:  g.meter.Method(service, "StreamCheck/Check", false),
 		batches: g.meter.Method(service, "StreamCheck/BatchCheck", false),
+		frames:  g.meter.Method(service, "StreamCheck/Frame", false),
 	}
 }
 
@@ -60,38 +62,40 @@ func (s *permissionServer) Check(ctx context.Context, r *pembav1.CheckRequest) (
 }
 
 func checkRequestOf(r *pembav1.CheckRequest) (authz.CheckRequest, error) {
-	var request authz.CheckRequest
-	switch {
-	case r.GetObject() == nil:
-		return request, missing("object", "name the object that access is asked for")
-	case r.GetPermission() == "":
-		return request, missing("permission", "name a permission or relation of the object's type")
-	case r.GetSubject() == nil:
-		return request, missing("subject", "name who asks for access")
-	}
-	context, err := contextOf("context_json", r.GetContextJson())
+	question, err := questionOf(r.GetObject(), r.GetPermission(), r.GetSubject(), r.GetContextJson())
 	if err != nil {
-		return request, err
+		return authz.CheckRequest{}, err
 	}
 	contextual, err := tuplesOf("contextual_tuples", r.GetContextualTuples())
 	if err != nil {
-		return request, err
+		return authz.CheckRequest{}, err
 	}
 	consistency, err := consistencyOf(r.GetConsistency())
 	if err != nil {
-		return request, err
+		return authz.CheckRequest{}, err
 	}
-	return authz.CheckRequest{
-		Tenant: r.GetTenant(),
-		Question: authz.Question{
-			Object:     objectOf(r.GetObject()),
-			Permission: r.GetPermission(),
-			Subject:    subjectOf(r.GetSubject()),
-			Context:    context,
-		},
-		Contextual:  contextual,
-		Consistency: consistency,
-	}, nil
+	return authz.CheckRequest{Tenant: r.GetTenant(), Question: question, Contextual: contextual, Consistency: consistency}, nil
+}
+
+// questionOf translates the question of a Check, or one that is answered like it.
+func questionOf(object *pembav1.Object, permission string, subject *pembav1.Subject, contextJSON string) (authz.Question, error) {
+	switch {
+	case object == nil:
+		return authz.Question{}, missing("object", "name the object that access is asked for")
+	case permission == "":
+		return authz.Question{}, missingPermission()
+	case subject == nil:
+		return authz.Question{}, missing("subject", "name who asks for access")
+	}
+	context, err := contextOf("context_json", contextJSON)
+	if err != nil {
+		return authz.Question{}, err
+	}
+	return authz.Question{Object: objectOf(object), Permission: permission, Subject: subjectOf(subject), Context: context}, nil
+}
+
+func missingPermission() error {
+	return missing("permission", "name a permission or relation of the object's type")
 }
 
 func newCheckReply(a *authz.CheckAnswer) *pembav1.CheckResponse {

@@ -1,6 +1,8 @@
 package native
 
 import (
+	"context"
+
 	"google.golang.org/grpc"
 
 	"github.com/pemba-authz/pemba/authz"
@@ -38,7 +40,7 @@ func (s *tupleServer) Read(r *pembav1.ReadRequest, stream grpc.ServerStreamingSe
 	if err != nil {
 		return atConsistency(err, request.Consistency)
 	}
-	return sendTuples(reading, func(tuples []*pembav1.Tuple, cursor string) error {
+	return sendTuples(stream.Context(), reading, func(tuples []*pembav1.Tuple, cursor string) error {
 		return sendWithin(stream, &pembav1.ReadResponse{Tuples: tuples, Token: reading.Token, Cursor: cursor}, s.streams.stall)
 	})
 }
@@ -65,7 +67,7 @@ func (s *tupleServer) Export(r *pembav1.ExportRequest, stream grpc.ServerStreami
 		return atConsistency(err, consistency)
 	}
 	schema := reading.Schema
-	return sendTuples(reading, func(tuples []*pembav1.Tuple, cursor string) error {
+	return sendTuples(stream.Context(), reading, func(tuples []*pembav1.Tuple, cursor string) error {
 		reply := &pembav1.ExportResponse{Schema: schema, Tuples: tuples, Token: reading.Token, Cursor: cursor}
 		schema = ""
 		return sendWithin(stream, reply, s.streams.stall)
@@ -73,10 +75,10 @@ func (s *tupleServer) Export(r *pembav1.ExportRequest, stream grpc.ServerStreami
 }
 
 // sendTuples sends what is read in messages, at least one.
-func sendTuples(reading *authz.Reading, send func(tuples []*pembav1.Tuple, cursor string) error) error {
+func sendTuples(ctx context.Context, reading *authz.Reading, send func(tuples []*pembav1.Tuple, cursor string) error) error {
 	var batch []*pembav1.Tuple
 	var failed error
-	err := reading.Each(func(t tuple.Tuple) bool {
+	err := reading.Each(ctx, func(t tuple.Tuple) bool {
 		batch = append(batch, protoTuple(t))
 		if len(batch) == readBatch {
 			failed = send(batch, reading.Cursor())
@@ -107,7 +109,7 @@ func (s *tupleServer) DeleteMatching(r *pembav1.DeleteMatchingRequest, stream gr
 		return err
 	}
 	defer leave()
-	request := authz.DeleteMatchingRequest{Tenant: r.GetTenant(), Filter: filter, Limit: r.GetLimit()}
+	request := authz.DeleteMatchingRequest{Tenant: r.GetTenant(), Filter: filter, Limit: r.GetLimit(), Expired: r.GetExpiredOnly()}
 	ctx, cancel := s.streams.lasting(stream.Context())
 	defer cancel()
 	err = s.service.DeleteMatching(ctx, callerOf(ctx), request, func(d authz.Deletion) error {

@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
-	"github.com/pemba-authz/pemba/proto/codec"
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
@@ -41,6 +40,8 @@ type Server struct {
 	names   []string // of the services that health knows, "" included
 	streams *streams
 
+	questions, changes *requestBytes
+
 	// stopping is cancelled when Shutdown begins; it ends what has no end of its
 	// own: watches, imports, streams of checks.
 	stopping context.Context
@@ -54,7 +55,11 @@ func New(c Config) *Server {
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(s.options(c)...)
 
-	g := guard{log: c.Log, keys: c.Keys, meter: c.Meter, tracer: c.Tracer}
+	g := guard{
+		log: c.Log, keys: c.Keys, meter: c.Meter, tracer: c.Tracer,
+		questions: newRequestBytes(c.MaxBytes), changes: newRequestBytes(c.MaxBytes), patience: c.MaxStall,
+	}
+	s.questions, s.changes = g.questions, g.changes
 	s.streams = &streams{
 		reads: make(chan struct{}, c.MaxReads), watches: make(chan struct{}, c.MaxWatches),
 		stall: c.MaxStall, beat: c.Heartbeat, stopping: s.stopping,
@@ -90,7 +95,7 @@ func (s *Server) options(c Config) []grpc.ServerOption {
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.StreamInterceptor(s.endless),
-		grpc.ForceServerCodecV2(codec.Codec{}),
+		grpc.ForceServerCodecV2(countingCodec{}),
 	}
 	if c.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(c.TLS)))
@@ -119,15 +124,21 @@ func (s *Server) SetReady(ready bool) {
 	}
 }
 
-// Stats says how many streams are under way, and how many may be.
+// Stats says what is under way, and how much may be.
 type Stats struct {
 	Reads, MaxReads     int // reads, exports, lists, expansions, explanations, deletions
 	Watches, MaxWatches int // watches, imports, streams of checks
+
+	QuestionBytes, ChangeBytes int64 // of large requests: questions, all others
+	MaxBytes                   int64 // of each
 }
 
 // Stats counts what is under way.
 func (s *Server) Stats() Stats {
-	return Stats{len(s.streams.reads), cap(s.streams.reads), len(s.streams.watches), cap(s.streams.watches)}
+	return Stats{
+		Reads: len(s.streams.reads), MaxReads: cap(s.streams.reads), Watches: len(s.streams.watches), MaxWatches: cap(s.streams.watches),
+		QuestionBytes: s.questions.held.Load(), ChangeBytes: s.changes.held.Load(), MaxBytes: s.questions.most,
+	}
 }
 
 // Shutdown reports NOT_SERVING, refuses new requests and waits for those under

@@ -16,6 +16,7 @@ type streams struct {
 	watches  chan struct{} // for each watch, import and stream of checks
 	stall    time.Duration
 	beat     time.Duration   // between two heartbeats of a watch
+	tick     time.Duration   // of a frame that takes long; 0 = frameTick
 	stopping context.Context // ends when Shutdown begins
 }
 

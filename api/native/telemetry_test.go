@@ -34,6 +34,7 @@ func TestMeter_CountsByMethodAndCode(t *testing.T) {
 	for _, r := range []*pembav1.StreamCheckRequest{
 		{Id: 1, Question: &pembav1.StreamCheckRequest_Check{Check: asks(t, "doc:readme#view@user:ann")}},
 		{Id: 2, Question: &pembav1.StreamCheckRequest_Check{Check: asks(t, "dok:readme#view@user:ann")}},
+		framed(t, 3, nil, "doc:readme#view@user:ann", "doc:readme#view@user:bob", "dok:readme#view@user:ann"),
 	} {
 		if err := stream.Send(r); err != nil {
 			t.Fatal(err)
@@ -48,7 +49,7 @@ func TestMeter_CountsByMethodAndCode(t *testing.T) {
 	}
 	want := map[string][4]uint64{
 		"WriteSchema": {0, 1, 0, 1}, "Check": {0, 3, 1, 4},
-		"StreamCheck": {1, 0, 0, 0}, "StreamCheck/Check": {0, 1, 1, 2},
+		"StreamCheck": {1, 0, 0, 0}, "StreamCheck/Check": {0, 3, 2, 5}, "StreamCheck/Frame": {0, 1, 0, 1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

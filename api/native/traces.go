@@ -61,3 +61,17 @@ func endItem(call telemetry.Call, span telemetry.Span, err *pembav1.Error) {
 	}
 	call.End(uint32(err.GetCode()))
 }
+
+func traceFrame(span telemetry.Span, done []frameResult) {
+	steps, reads, failed := 0, 0, 0
+	for i := range done {
+		steps, reads = steps+int(done[i].steps), reads+int(done[i].reads)
+		if done[i].err != nil {
+			failed++
+		}
+	}
+	span.Int("pemba.questions", int64(len(done)))
+	span.Int("pemba.failed", int64(failed))
+	span.Int("pemba.steps", int64(steps))
+	span.Int("pemba.reads", int64(reads))
+}

@@ -28,9 +28,13 @@ func objectOf(o *pembav1.Object) tuple.Object {
 	return tuple.Object{Type: o.GetType(), ID: o.GetId()}
 }
 
-// subjectOf translates a subject; "..." in place of a relation says "none".
 func subjectOf(s *pembav1.Subject) tuple.Subject {
-	sub := tuple.Subject{Type: s.GetType(), ID: s.GetId(), Relation: s.GetRelation()}
+	return plainSubject(s.GetType(), s.GetId(), s.GetRelation())
+}
+
+// plainSubject makes a subject; "..." in place of a relation says "none".
+func plainSubject(typ, id, relation string) tuple.Subject {
+	sub := tuple.Subject{Type: typ, ID: id, Relation: relation}
 	if sub.Relation == tuple.Plain {
 		sub.Relation = ""
 	}

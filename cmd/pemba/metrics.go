@@ -121,6 +121,7 @@ func (e metricsTo) node(service *authz.Service) {
 	e.gauge("pemba_raft_last_log_index", "Highest index in the log.", float64(s.LastLogIndex))
 	e.gauge("pemba_raft_lag_entries", "Committed log entries behind the newest view; a few of them carry no write.", float64(s.CommitIndex-min(s.Applied, s.CommitIndex)))
 	e.gauge("pemba_raft_last_contact_seconds", "Time since the node was last up to date with a leader; 0 on the leader.", s.LastContact.Seconds())
+	e.gauge("pemba_clock_off_seconds", "How far the node's clock is ahead of what writes may say, or, below 0, behind the cluster's time; 0 = not so far that it matters.", s.ClockOff.Seconds())
 	e.gauge("pemba_raft_snapshot_index", "Log index of the newest snapshot file; 0 = none.", float64(s.SnapshotIndex))
 	e.gauge("pemba_raft_log_bytes", "Size of the log written since that snapshot.", float64(s.LogBytes))
 	if s.DiskFree >= 0 {

@@ -1,26 +1,25 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"strings"
 
-	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
-
 	"github.com/pemba-authz/pemba/api/node"
 	"github.com/pemba-authz/pemba/cluster"
+	"github.com/spf13/cobra"
 )
 
 // nodeOptions say what other nodes a node has to do with.
 type nodeOptions struct {
 	raftAddr, advertise string
 	join                []string
+	joinCA              string
 	expect              int
 	nonvoter            bool
 	insecureNodes       bool
@@ -34,6 +33,7 @@ func (o *nodeOptions) add(cmd *cobra.Command) {
 	f.StringVar(&o.raftAddr, "raft-addr", "", "where other nodes reach this one, `HOST:PORT`; without it the node stays alone")
 	f.StringVar(&o.advertise, "advertise-addr", "", "the address of --raft-addr as others see it, `HOST:PORT`; best a name that stays")
 	f.StringSliceVar(&o.join, "join", nil, "look for a cluster at these gRPC addresses, `HOST:PORT,...`; names are resolved anew at each try")
+	f.StringVar(&o.joinCA, "join-ca", "", "`FILE` of the authorities of the certificates at those addresses, if they are secured as this node's --grpc-addr; by default the system's and those of --node-tls-ca")
 	f.IntVar(&o.expect, "bootstrap-expect", 0, "with --join: so many fresh nodes found a cluster, if there is none to join")
 	f.BoolVar(&o.nonvoter, "nonvoter", false, "join as a replica for reads, which has no vote")
 	f.StringVar(&o.nodeCert, "node-tls-cert", "", "talk TLS with other nodes, with the certificate of this `FILE`; read again when it changes")
@@ -41,7 +41,7 @@ func (o *nodeOptions) add(cmd *cobra.Command) {
 	f.StringVar(&o.nodeCA, "node-tls-ca", "", "`FILE` of the authorities of nodes' certificates")
 	f.StringSliceVar(&o.nodeNames, "node-names", nil, "the `NAMES` in certificates that other nodes may have")
 	f.BoolVar(&o.insecureNodes, "insecure-nodes", false, "talk plaintext with other nodes on an address that is not loopback")
-	fromEnv(cmd, "raft-addr", "advertise-addr", "join", "bootstrap-expect", "nonvoter", "node-tls-cert", "node-tls-key", "node-tls-ca", "node-names", "insecure-nodes")
+	fromEnv(cmd, "raft-addr", "advertise-addr", "join", "join-ca", "bootstrap-expect", "nonvoter", "node-tls-cert", "node-tls-key", "node-tls-ca", "node-names", "insecure-nodes")
 }
 
 // validate refuses what contradicts itself, and what is open to strangers
@@ -54,7 +54,7 @@ func (o *nodeOptions) validate() error {
 		}
 	}
 	if o.raftAddr == "" {
-		if o.advertise != "" || len(o.join) > 0 || o.expect > 0 || o.nonvoter || given > 0 {
+		if o.advertise != "" || len(o.join) > 0 || o.joinCA != "" || o.expect > 0 || o.nonvoter || given > 0 {
 			return errors.New("a node has to do with others only if it has a --raft-addr, as 127.0.0.1:7070")
 		}
 		return nil
@@ -106,7 +106,10 @@ func (o *nodeOptions) configure(c *cluster.Config, log *slog.Logger, clientAddr 
 	c.RaftAddr, c.AdvertiseAddr, c.InsecureNodes = o.raftAddr, o.advertise, o.insecureNodes
 	c.Join, c.BootstrapExpect, c.Nonvoter = o.join, o.expect, o.nonvoter
 	c.ClientAddr = o.reachable(clientAddr)
-	c.Peers, c.Discovery = node.New(log), node.NewDiscovery(discoveryCredentials(x))
+	c.Peers, c.Discovery = node.New(log), node.NewDiscovery(o.discoveryTLS(x))
+	if _, err := o.joinAuthorities(); err != nil {
+		return nil, err
+	}
 	if o.nodeCert == "" {
 		return nil, nil
 	}
@@ -131,17 +134,36 @@ func (o *nodeOptions) reachable(clientAddr string) string {
 	return clientAddr
 }
 
-// discoveryCredentials are for asking other nodes' client ports who they are.
-// What they say is not secret, and whom a node then joins is checked on the
-// node port; so over TLS their certificates are not verified.
-func discoveryCredentials(x access) grpc.DialOption {
+// discoveryTLS is for asking other nodes' client ports who they are, nil = in
+// plaintext: they are secured as this node's own.
+func (o *nodeOptions) discoveryTLS(x access) *node.DiscoveryTLS {
 	if x.tls == nil {
-		return grpc.WithTransportCredentials(insecure.NewCredentials())
+		return nil
 	}
-	return grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
-		MinVersion: tls.VersionTLS12, InsecureSkipVerify: true,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return &x.tls.now().config.Certificates[0], nil
-		},
-	}))
+	return &node.DiscoveryTLS{
+		Roots:       o.joinAuthorities,
+		Certificate: func() (*tls.Certificate, error) { return &x.tls.now().config.Certificates[0], nil },
+	}
+}
+
+// joinAuthorities reads the authorities of other nodes' client ports; nil = the
+// system's.
+func (o *nodeOptions) joinAuthorities() (*x509.CertPool, error) {
+	file := cmp.Or(o.joinCA, o.nodeCA)
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := readAll(file)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := parseAuthorities(pem, file)
+	if err != nil || o.joinCA != "" {
+		return pool, err
+	}
+	if system, err := x509.SystemCertPool(); err == nil {
+		pool = system
+		pool.AppendCertsFromPEM(pem)
+	}
+	return pool, nil
 }

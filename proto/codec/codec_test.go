@@ -167,8 +167,17 @@ func typical() []proto.Message {
 		batch.Items = append(batch.Items, &pb.BatchCheckItem{Object: ask.Object, Permission: ask.Permission, Subject: ask.Subject})
 		results.Results = append(results.Results, &pb.BatchCheckResult{Decision: reply.Decision, Work: reply.Work})
 	}
+	frame, answers := &pb.CheckFrame{Texts: []string{"instance", "user", "update"}, TimeoutMs: 5000}, &pb.CheckFrameAnswer{Token: reply.Token}
+	for i := range uint32(32) {
+		frame.Texts = append(frame.Texts, ask.Object.Id, ask.Subject.Id)
+		frame.Questions = append(frame.Questions, 1, 2*i+4, 3, 2, 2*i+5, 0)
+		answers.Decisions = append(answers.Decisions, reply.Decision)
+		answers.Steps, answers.Reads = append(answers.Steps, reply.Work.Steps), append(answers.Reads, reply.Work.Reads)
+	}
 	return []proto.Message{
 		ask, reply, batch, results,
+		&pb.StreamCheckRequest{Id: 1, Question: &pb.StreamCheckRequest_Frame{Frame: frame}},
+		&pb.StreamCheckResponse{Id: 1, Answer: &pb.StreamCheckResponse_Frame{Frame: answers}},
 		&pb.StreamCheckRequest{Id: 1, Question: &pb.StreamCheckRequest_Check{Check: ask}},
 		&pb.StreamCheckResponse{Id: 1, Answer: &pb.StreamCheckResponse_Check{Check: reply}},
 		&pb.StreamCheckRequest{Id: 1, Question: &pb.StreamCheckRequest_Batch{Batch: batch}},
@@ -181,6 +190,7 @@ func FuzzCodec_ReadsWhatTheLibraryReads(f *testing.F) {
 	for i, m := range typical() {
 		b, _ := proto.Marshal(m)
 		f.Add(i, b)
+		f.Add(4+i%2, b) // as one of a stream
 	}
 	f.Add(0, []byte{0, 1, 2})
 	f.Add(0, []byte{0x0a, 1, 'a', 0x0a, 1, 'b'})

@@ -144,6 +144,10 @@ func decodeStreamRequest(text string, m *pb.StreamCheckRequest) bool {
 			b := new(pb.BatchCheckRequest)
 			m.Question = &pb.StreamCheckRequest_Batch{Batch: b}
 			r.bad = !decodeBatchCheckRequest(r.oneMessage(f, kind), b) || r.bad
+		case 4:
+			q := new(frameRequest)
+			q.is.Frame, m.Question = &q.frame, &q.is
+			r.bad = !decodeFrame(r.oneMessage(f, kind), &q.frame) || r.bad
 		default:
 			return false
 		}
@@ -178,6 +182,10 @@ func decodeStreamResponse(text string, m *pb.StreamCheckResponse) bool {
 			e := new(pb.Error)
 			m.Answer = &pb.StreamCheckResponse_Error{Error: e}
 			r.bad = !decodeError(r.oneMessage(f, kind), e) || r.bad
+		case 5:
+			a := new(frameAnswer)
+			a.is.Frame, m.Answer = &a.answer, &a.is
+			r.bad = !decodeFrameAnswer(r.oneMessage(f, kind), a) || r.bad
 		default:
 			return false
 		}

@@ -248,6 +248,13 @@ func (e *encoder) streamRequest(m *pb.StreamCheckRequest) {
 			e.batchRequest(q.Batch)
 		}
 		e.close(start)
+	case *pb.StreamCheckRequest_Frame:
+		e.no = e.no || q.Frame == nil
+		start := e.open(4)
+		if !e.no {
+			e.frame(q.Frame)
+		}
+		e.close(start)
 	default:
 		e.no = true
 	}
@@ -275,6 +282,13 @@ func (e *encoder) streamResponse(m *pb.StreamCheckResponse) {
 	case *pb.StreamCheckResponse_Error:
 		e.no = e.no || a.Error == nil
 		e.failure(4, a.Error)
+	case *pb.StreamCheckResponse_Frame:
+		e.no = e.no || a.Frame == nil
+		start := e.open(5)
+		if !e.no {
+			e.frameAnswer(a.Frame)
+		}
+		e.close(start)
 	default:
 		e.no = true
 	}

@@ -9,6 +9,7 @@ package pembav1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -59,6 +60,8 @@ type Error struct {
 	//     REQUEST_ID_TOO_OLD (FAILED_PRECONDITION): of a write;
 	//   - IMPORT_CONFLICT (FAILED_PRECONDITION): another import of that name has
 	//     begun;
+	//   - TOO_MANY_IMPORTS (FAILED_PRECONDITION): too many imports of the tenant have
+	//     begun and not ended;
 	//   - UNKNOWN_NODE, NO_ANSWER, NOT_FRESH, OTHER_DISK, OTHER_CLUSTER,
 	//     OTHER_FOUNDERS, REMOVED, ADDRESS_IN_USE, NO_NODE_PORT, LEVEL, NOT_CAUGHT_UP, NOT_A_VOTER,
 	//     LAST_VOTER, QUORUM (FAILED_PRECONDITION): of an operation on the members;
@@ -70,8 +73,8 @@ type Error struct {
 	//
 	// The server cannot do it now:
 	//   - NOT_READY, STALE, NO_LEADER, DISK_FULL, SCHEMA_BUSY, SHUTTING_DOWN
-	//     (UNAVAILABLE), OVERLOADED, STORE_FULL, TOO_MANY_READS,
-	//     TOO_MANY_STREAMS (RESOURCE_EXHAUSTED);
+	//     (UNAVAILABLE), OVERLOADED, STORE_FULL, TOO_MANY_READS, TOO_MANY_STREAMS,
+	//     TOO_MANY_BYTES (RESOURCE_EXHAUSTED);
 	//   - SLOW_READER (RESOURCE_EXHAUSTED): a stream was cut off because its client
 	//     took nothing for too long; of a Watch, the metadata has the token to
 	//     resume from;
@@ -86,7 +89,9 @@ type Error struct {
 	// The offending value, shortened to 128 bytes.
 	Value string `protobuf:"bytes,5,opt,name=value,proto3" json:"value,omitempty"`
 	// What to do about it.
-	Fix           string `protobuf:"bytes,6,opt,name=fix,proto3" json:"fix,omitempty"`
+	Fix string `protobuf:"bytes,6,opt,name=fix,proto3" json:"fix,omitempty"`
+	// How long to wait before the same request may succeed; absent = unknown.
+	Retry         *durationpb.Duration `protobuf:"bytes,7,opt,name=retry,proto3" json:"retry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,18 +168,26 @@ func (x *Error) GetFix() string {
 	return ""
 }
 
+func (x *Error) GetRetry() *durationpb.Duration {
+	if x != nil {
+		return x.Retry
+	}
+	return nil
+}
+
 var File_pemba_v1_error_proto protoreflect.FileDescriptor
 
 const file_pemba_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x14pemba/v1/error.proto\x12\bpemba.v1\"\x8b\x01\n" +
+	"\x14pemba/v1/error.proto\x12\bpemba.v1\x1a\x1egoogle/protobuf/duration.proto\"\xbc\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x14\n" +
 	"\x05field\x18\x04 \x01(\tR\x05field\x12\x14\n" +
 	"\x05value\x18\x05 \x01(\tR\x05value\x12\x10\n" +
-	"\x03fix\x18\x06 \x01(\tR\x03fixB5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
+	"\x03fix\x18\x06 \x01(\tR\x03fix\x12/\n" +
+	"\x05retry\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05retryB5Z3github.com/pemba-authz/pemba/proto/pemba/v1;pembav1b\x06proto3"
 
 var (
 	file_pemba_v1_error_proto_rawDescOnce sync.Once
@@ -190,14 +203,16 @@ func file_pemba_v1_error_proto_rawDescGZIP() []byte {
 
 var file_pemba_v1_error_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_pemba_v1_error_proto_goTypes = []any{
-	(*Error)(nil), // 0: pemba.v1.Error
+	(*Error)(nil),               // 0: pemba.v1.Error
+	(*durationpb.Duration)(nil), // 1: google.protobuf.Duration
 }
 var file_pemba_v1_error_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: pemba.v1.Error.retry:type_name -> google.protobuf.Duration
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_pemba_v1_error_proto_init() }

@@ -110,6 +110,9 @@ const (
 	ExpandNode_KIND_SEEN ExpandNode_Kind = 11
 	// A subject that a tuple names and that is not followed further.
 	ExpandNode_KIND_SUBJECT ExpandNode_Kind = 12
+	// What is left out here because the message would nest too deep, a hundred
+	// levels or more: the text says how to go on.
+	ExpandNode_KIND_CUT ExpandNode_Kind = 13
 )
 
 // Enum value maps for ExpandNode_Kind.
@@ -128,6 +131,7 @@ var (
 		10: "KIND_SELF",
 		11: "KIND_SEEN",
 		12: "KIND_SUBJECT",
+		13: "KIND_CUT",
 	}
 	ExpandNode_Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":  0,
@@ -143,6 +147,7 @@ var (
 		"KIND_SELF":         10,
 		"KIND_SEEN":         11,
 		"KIND_SUBJECT":      12,
+		"KIND_CUT":          13,
 	}
 )
 
@@ -170,7 +175,7 @@ func (x ExpandNode_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExpandNode_Kind.Descriptor instead.
 func (ExpandNode_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{10, 0}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{12, 0}
 }
 
 // What caveats let the node's tuple count for.
@@ -231,7 +236,7 @@ func (x ExpandNode_CaveatState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExpandNode_CaveatState.Descriptor instead.
 func (ExpandNode_CaveatState) EnumDescriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{10, 1}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{12, 1}
 }
 
 // What the step looked at.
@@ -329,7 +334,7 @@ func (x ExplainStep_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExplainStep_Kind.Descriptor instead.
 func (ExplainStep_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{13, 0}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{15, 0}
 }
 
 // What a step came to.
@@ -390,10 +395,10 @@ func (x ExplainStep_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExplainStep_Outcome.Descriptor instead.
 func (ExplainStep_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{13, 1}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{15, 1}
 }
 
-// StreamCheckRequest is one question of a stream, or one batch of them.
+// StreamCheckRequest is one question of a stream, or several.
 type StreamCheckRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chosen by the client; the answer carries it. Any value, also a repeated one.
@@ -404,6 +409,7 @@ type StreamCheckRequest struct {
 	//
 	//	*StreamCheckRequest_Check
 	//	*StreamCheckRequest_Batch
+	//	*StreamCheckRequest_Frame
 	Question      isStreamCheckRequest_Question `protobuf_oneof:"question"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -471,6 +477,15 @@ func (x *StreamCheckRequest) GetBatch() *BatchCheckRequest {
 	return nil
 }
 
+func (x *StreamCheckRequest) GetFrame() *CheckFrame {
+	if x != nil {
+		if x, ok := x.Question.(*StreamCheckRequest_Frame); ok {
+			return x.Frame
+		}
+	}
+	return nil
+}
+
 type isStreamCheckRequest_Question interface {
 	isStreamCheckRequest_Question()
 }
@@ -485,9 +500,225 @@ type StreamCheckRequest_Batch struct {
 	Batch *BatchCheckRequest `protobuf:"bytes,3,opt,name=batch,proto3,oneof"`
 }
 
+type StreamCheckRequest_Frame struct {
+	// Several questions that only travel together. Answered by CheckFrameAnswer.
+	Frame *CheckFrame `protobuf:"bytes,4,opt,name=frame,proto3,oneof"`
+}
+
 func (*StreamCheckRequest_Check) isStreamCheckRequest_Question() {}
 
 func (*StreamCheckRequest_Batch) isStreamCheckRequest_Question() {}
+
+func (*StreamCheckRequest_Frame) isStreamCheckRequest_Question() {}
+
+// CheckFrame is questions that have nothing to do with each other and travel in
+// one message because that is cheaper: client libraries merge the calls of one
+// program into frames. Each question is answered as Check answers it, with the
+// same errors; a wrong one does not fail the others, and one that takes long does
+// not hold them up. They see one view.
+type CheckFrame struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tenant whose schema and tuples answer; empty = "default".
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Which view answers all of them; absent = any.
+	Consistency *Consistency `protobuf:"bytes,2,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// What the questions are made of.
+	Texts []string `protobuf:"bytes,3,rep,name=texts,proto3" json:"texts,omitempty"`
+	// Six numbers for each of 1 to 1,000 questions: its object's type and id, the
+	// permission, its subject's type, id and relation. 1 is the first of texts, and
+	// so on; 0 is the empty text.
+	Questions []uint32 `protobuf:"varint,4,rep,packed,name=questions,proto3" json:"questions,omitempty"`
+	// Of those questions that have one.
+	Contexts []*CheckFrame_FrameContext `protobuf:"bytes,5,rep,name=contexts,proto3" json:"contexts,omitempty"`
+	// Nobody waits for answers longer than this, in milliseconds; 0 = as long as
+	// the server lets a request without a deadline wait.
+	TimeoutMs     uint32 `protobuf:"varint,6,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckFrame) Reset() {
+	*x = CheckFrame{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckFrame) ProtoMessage() {}
+
+func (x *CheckFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckFrame.ProtoReflect.Descriptor instead.
+func (*CheckFrame) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *CheckFrame) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *CheckFrame) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *CheckFrame) GetTexts() []string {
+	if x != nil {
+		return x.Texts
+	}
+	return nil
+}
+
+func (x *CheckFrame) GetQuestions() []uint32 {
+	if x != nil {
+		return x.Questions
+	}
+	return nil
+}
+
+func (x *CheckFrame) GetContexts() []*CheckFrame_FrameContext {
+	if x != nil {
+		return x.Contexts
+	}
+	return nil
+}
+
+func (x *CheckFrame) GetTimeoutMs() uint32 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
+}
+
+// CheckFrameAnswer answers some or all questions of a CheckFrame. One frame may
+// get several of them; each question is answered once.
+type CheckFrameAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which questions are answered, from 0. Empty = all of the frame.
+	Questions []uint32 `protobuf:"varint,1,rep,packed,name=questions,proto3" json:"questions,omitempty"`
+	// One for each of these, in their order. DECISION_UNSPECIFIED exactly for those
+	// in errors.
+	Decisions []Decision `protobuf:"varint,2,rep,packed,name=decisions,proto3,enum=pemba.v1.Decision" json:"decisions,omitempty"`
+	// What each decision cost; see Work.
+	Steps []int32 `protobuf:"varint,3,rep,packed,name=steps,proto3" json:"steps,omitempty"`
+	// See steps.
+	Reads []int32 `protobuf:"varint,4,rep,packed,name=reads,proto3" json:"reads,omitempty"`
+	// Of those decisions that are conditional.
+	Missing []*CheckFrameAnswer_FrameMissing `protobuf:"bytes,5,rep,name=missing,proto3" json:"missing,omitempty"`
+	// Why some are no decisions.
+	Errors []*CheckFrameAnswer_FrameError `protobuf:"bytes,6,rep,name=errors,proto3" json:"errors,omitempty"`
+	// Token of the view that answered; empty when there is no decision.
+	Token string `protobuf:"bytes,7,opt,name=token,proto3" json:"token,omitempty"`
+	// See CheckResponse.decision_time; one for the whole frame.
+	DecisionTime  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=decision_time,json=decisionTime,proto3" json:"decision_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckFrameAnswer) Reset() {
+	*x = CheckFrameAnswer{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckFrameAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckFrameAnswer) ProtoMessage() {}
+
+func (x *CheckFrameAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckFrameAnswer.ProtoReflect.Descriptor instead.
+func (*CheckFrameAnswer) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CheckFrameAnswer) GetQuestions() []uint32 {
+	if x != nil {
+		return x.Questions
+	}
+	return nil
+}
+
+func (x *CheckFrameAnswer) GetDecisions() []Decision {
+	if x != nil {
+		return x.Decisions
+	}
+	return nil
+}
+
+func (x *CheckFrameAnswer) GetSteps() []int32 {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *CheckFrameAnswer) GetReads() []int32 {
+	if x != nil {
+		return x.Reads
+	}
+	return nil
+}
+
+func (x *CheckFrameAnswer) GetMissing() []*CheckFrameAnswer_FrameMissing {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *CheckFrameAnswer) GetErrors() []*CheckFrameAnswer_FrameError {
+	if x != nil {
+		return x.Errors
+	}
+	return nil
+}
+
+func (x *CheckFrameAnswer) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *CheckFrameAnswer) GetDecisionTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DecisionTime
+	}
+	return nil
+}
 
 // StreamCheckResponse is the answer to one StreamCheckRequest.
 type StreamCheckResponse struct {
@@ -501,6 +732,7 @@ type StreamCheckResponse struct {
 	//	*StreamCheckResponse_Check
 	//	*StreamCheckResponse_Batch
 	//	*StreamCheckResponse_Error
+	//	*StreamCheckResponse_Frame
 	Answer        isStreamCheckResponse_Answer `protobuf_oneof:"answer"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -508,7 +740,7 @@ type StreamCheckResponse struct {
 
 func (x *StreamCheckResponse) Reset() {
 	*x = StreamCheckResponse{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[1]
+	mi := &file_pemba_v1_permission_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -520,7 +752,7 @@ func (x *StreamCheckResponse) String() string {
 func (*StreamCheckResponse) ProtoMessage() {}
 
 func (x *StreamCheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[1]
+	mi := &file_pemba_v1_permission_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -533,7 +765,7 @@ func (x *StreamCheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamCheckResponse.ProtoReflect.Descriptor instead.
 func (*StreamCheckResponse) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{1}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *StreamCheckResponse) GetId() uint64 {
@@ -577,6 +809,15 @@ func (x *StreamCheckResponse) GetError() *Error {
 	return nil
 }
 
+func (x *StreamCheckResponse) GetFrame() *CheckFrameAnswer {
+	if x != nil {
+		if x, ok := x.Answer.(*StreamCheckResponse_Frame); ok {
+			return x.Frame
+		}
+	}
+	return nil
+}
+
 type isStreamCheckResponse_Answer interface {
 	isStreamCheckResponse_Answer()
 }
@@ -596,11 +837,18 @@ type StreamCheckResponse_Error struct {
 	Error *Error `protobuf:"bytes,4,opt,name=error,proto3,oneof"`
 }
 
+type StreamCheckResponse_Frame struct {
+	// To a frame, or a part of it.
+	Frame *CheckFrameAnswer `protobuf:"bytes,5,opt,name=frame,proto3,oneof"`
+}
+
 func (*StreamCheckResponse_Check) isStreamCheckResponse_Answer() {}
 
 func (*StreamCheckResponse_Batch) isStreamCheckResponse_Answer() {}
 
 func (*StreamCheckResponse_Error) isStreamCheckResponse_Answer() {}
+
+func (*StreamCheckResponse_Frame) isStreamCheckResponse_Answer() {}
 
 // ListObjectsRequest asks which objects a subject reaches.
 type ListObjectsRequest struct {
@@ -636,7 +884,7 @@ type ListObjectsRequest struct {
 
 func (x *ListObjectsRequest) Reset() {
 	*x = ListObjectsRequest{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[2]
+	mi := &file_pemba_v1_permission_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +896,7 @@ func (x *ListObjectsRequest) String() string {
 func (*ListObjectsRequest) ProtoMessage() {}
 
 func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[2]
+	mi := &file_pemba_v1_permission_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +909,7 @@ func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsRequest.ProtoReflect.Descriptor instead.
 func (*ListObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{2}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListObjectsRequest) GetTenant() string {
@@ -762,7 +1010,7 @@ type ListObjectsResponse struct {
 
 func (x *ListObjectsResponse) Reset() {
 	*x = ListObjectsResponse{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[3]
+	mi := &file_pemba_v1_permission_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +1022,7 @@ func (x *ListObjectsResponse) String() string {
 func (*ListObjectsResponse) ProtoMessage() {}
 
 func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[3]
+	mi := &file_pemba_v1_permission_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +1035,7 @@ func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsResponse.ProtoReflect.Descriptor instead.
 func (*ListObjectsResponse) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{3}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListObjectsResponse) GetObjects() []*ListedObject {
@@ -842,7 +1090,7 @@ type ListedObject struct {
 
 func (x *ListedObject) Reset() {
 	*x = ListedObject{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[4]
+	mi := &file_pemba_v1_permission_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +1102,7 @@ func (x *ListedObject) String() string {
 func (*ListedObject) ProtoMessage() {}
 
 func (x *ListedObject) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[4]
+	mi := &file_pemba_v1_permission_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +1115,7 @@ func (x *ListedObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedObject.ProtoReflect.Descriptor instead.
 func (*ListedObject) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{4}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListedObject) GetId() string {
@@ -932,7 +1180,7 @@ type ListSubjectsRequest struct {
 
 func (x *ListSubjectsRequest) Reset() {
 	*x = ListSubjectsRequest{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[5]
+	mi := &file_pemba_v1_permission_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1192,7 @@ func (x *ListSubjectsRequest) String() string {
 func (*ListSubjectsRequest) ProtoMessage() {}
 
 func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[5]
+	mi := &file_pemba_v1_permission_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1205,7 @@ func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubjectsRequest.ProtoReflect.Descriptor instead.
 func (*ListSubjectsRequest) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{5}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListSubjectsRequest) GetTenant() string {
@@ -1064,7 +1312,7 @@ type ListSubjectsResponse struct {
 
 func (x *ListSubjectsResponse) Reset() {
 	*x = ListSubjectsResponse{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[6]
+	mi := &file_pemba_v1_permission_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1324,7 @@ func (x *ListSubjectsResponse) String() string {
 func (*ListSubjectsResponse) ProtoMessage() {}
 
 func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[6]
+	mi := &file_pemba_v1_permission_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1337,7 @@ func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubjectsResponse.ProtoReflect.Descriptor instead.
 func (*ListSubjectsResponse) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{6}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListSubjectsResponse) GetSubjects() []*ListedSubject {
@@ -1146,7 +1394,7 @@ type ListedSubject struct {
 
 func (x *ListedSubject) Reset() {
 	*x = ListedSubject{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[7]
+	mi := &file_pemba_v1_permission_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1406,7 @@ func (x *ListedSubject) String() string {
 func (*ListedSubject) ProtoMessage() {}
 
 func (x *ListedSubject) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[7]
+	mi := &file_pemba_v1_permission_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1419,7 @@ func (x *ListedSubject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedSubject.ProtoReflect.Descriptor instead.
 func (*ListedSubject) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{7}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListedSubject) GetId() string {
@@ -1229,7 +1477,7 @@ type ExpandRequest struct {
 
 func (x *ExpandRequest) Reset() {
 	*x = ExpandRequest{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[8]
+	mi := &file_pemba_v1_permission_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1489,7 @@ func (x *ExpandRequest) String() string {
 func (*ExpandRequest) ProtoMessage() {}
 
 func (x *ExpandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[8]
+	mi := &file_pemba_v1_permission_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1502,7 @@ func (x *ExpandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpandRequest.ProtoReflect.Descriptor instead.
 func (*ExpandRequest) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{8}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExpandRequest) GetTenant() string {
@@ -1332,7 +1580,7 @@ type ExpandResponse struct {
 
 func (x *ExpandResponse) Reset() {
 	*x = ExpandResponse{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[9]
+	mi := &file_pemba_v1_permission_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1592,7 @@ func (x *ExpandResponse) String() string {
 func (*ExpandResponse) ProtoMessage() {}
 
 func (x *ExpandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[9]
+	mi := &file_pemba_v1_permission_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1605,7 @@ func (x *ExpandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpandResponse.ProtoReflect.Descriptor instead.
 func (*ExpandResponse) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{9}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExpandResponse) GetTree() *ExpandNode {
@@ -1404,7 +1652,7 @@ type ExpandNode struct {
 	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// Of relations and permissions.
 	Relation string `protobuf:"bytes,3,opt,name=relation,proto3" json:"relation,omitempty"`
-	// An arrow as it is written in the schema.
+	// An arrow as it is written in the schema. With KIND_CUT, a sentence for people.
 	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
 	// The tuple by which the node was reached.
 	Tuple *Tuple `protobuf:"bytes,5,opt,name=tuple,proto3" json:"tuple,omitempty"`
@@ -1414,7 +1662,8 @@ type ExpandNode struct {
 	MissingContext []string `protobuf:"bytes,7,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
 	// With CAVEAT_STATE_ERROR: what went wrong.
 	Error string `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
-	// In the order of the schema; tuples in a fixed order.
+	// In the order of the schema; tuples in a fixed order. A node 90 levels below
+	// the root has one of KIND_CUT in place of its children.
 	Children      []*ExpandNode `protobuf:"bytes,9,rep,name=children,proto3" json:"children,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1422,7 +1671,7 @@ type ExpandNode struct {
 
 func (x *ExpandNode) Reset() {
 	*x = ExpandNode{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[10]
+	mi := &file_pemba_v1_permission_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1434,7 +1683,7 @@ func (x *ExpandNode) String() string {
 func (*ExpandNode) ProtoMessage() {}
 
 func (x *ExpandNode) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[10]
+	mi := &file_pemba_v1_permission_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1447,7 +1696,7 @@ func (x *ExpandNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpandNode.ProtoReflect.Descriptor instead.
 func (*ExpandNode) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{10}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExpandNode) GetKind() ExpandNode_Kind {
@@ -1524,7 +1773,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[11]
+	mi := &file_pemba_v1_permission_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1536,7 +1785,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[11]
+	mi := &file_pemba_v1_permission_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1549,7 +1798,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{11}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ExplainRequest) GetCheck() *CheckRequest {
@@ -1583,7 +1832,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[12]
+	mi := &file_pemba_v1_permission_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1595,7 +1844,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[12]
+	mi := &file_pemba_v1_permission_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1608,7 +1857,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{12}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ExplainResponse) GetAnswer() *CheckResponse {
@@ -1678,7 +1927,8 @@ type ExplainStep struct {
 	Error string `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
 	// A sentence for people; may be empty.
 	Note string `protobuf:"bytes,11,opt,name=note,proto3" json:"note,omitempty"`
-	// What it rests on.
+	// What it rests on. A step 90 levels below the root has one of KIND_SKIPPED in
+	// its place.
 	Children []*ExplainStep `protobuf:"bytes,12,rep,name=children,proto3" json:"children,omitempty"`
 	// True for a tuple that came with the question.
 	Contextual    bool `protobuf:"varint,13,opt,name=contextual,proto3" json:"contextual,omitempty"`
@@ -1688,7 +1938,7 @@ type ExplainStep struct {
 
 func (x *ExplainStep) Reset() {
 	*x = ExplainStep{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[13]
+	mi := &file_pemba_v1_permission_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +1950,7 @@ func (x *ExplainStep) String() string {
 func (*ExplainStep) ProtoMessage() {}
 
 func (x *ExplainStep) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[13]
+	mi := &file_pemba_v1_permission_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +1963,7 @@ func (x *ExplainStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainStep.ProtoReflect.Descriptor instead.
 func (*ExplainStep) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{13}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ExplainStep) GetKind() ExplainStep_Kind {
@@ -1821,7 +2071,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[14]
+	mi := &file_pemba_v1_permission_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +2083,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[14]
+	mi := &file_pemba_v1_permission_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +2096,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{14}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Work) GetSteps() int32 {
@@ -1891,7 +2141,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[15]
+	mi := &file_pemba_v1_permission_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1903,7 +2153,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[15]
+	mi := &file_pemba_v1_permission_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1916,7 +2166,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{15}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CheckRequest) GetTenant() string {
@@ -1988,7 +2238,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[16]
+	mi := &file_pemba_v1_permission_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2000,7 +2250,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[16]
+	mi := &file_pemba_v1_permission_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2013,7 +2263,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{16}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CheckResponse) GetDecision() Decision {
@@ -2069,7 +2319,7 @@ type BatchCheckRequest struct {
 
 func (x *BatchCheckRequest) Reset() {
 	*x = BatchCheckRequest{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[17]
+	mi := &file_pemba_v1_permission_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2081,7 +2331,7 @@ func (x *BatchCheckRequest) String() string {
 func (*BatchCheckRequest) ProtoMessage() {}
 
 func (x *BatchCheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[17]
+	mi := &file_pemba_v1_permission_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2094,7 +2344,7 @@ func (x *BatchCheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckRequest.ProtoReflect.Descriptor instead.
 func (*BatchCheckRequest) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{17}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BatchCheckRequest) GetTenant() string {
@@ -2142,7 +2392,7 @@ type BatchCheckItem struct {
 
 func (x *BatchCheckItem) Reset() {
 	*x = BatchCheckItem{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[18]
+	mi := &file_pemba_v1_permission_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2404,7 @@ func (x *BatchCheckItem) String() string {
 func (*BatchCheckItem) ProtoMessage() {}
 
 func (x *BatchCheckItem) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[18]
+	mi := &file_pemba_v1_permission_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2417,7 @@ func (x *BatchCheckItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckItem.ProtoReflect.Descriptor instead.
 func (*BatchCheckItem) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{18}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BatchCheckItem) GetObject() *Object {
@@ -2213,7 +2463,7 @@ type BatchCheckResponse struct {
 
 func (x *BatchCheckResponse) Reset() {
 	*x = BatchCheckResponse{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[19]
+	mi := &file_pemba_v1_permission_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2225,7 +2475,7 @@ func (x *BatchCheckResponse) String() string {
 func (*BatchCheckResponse) ProtoMessage() {}
 
 func (x *BatchCheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[19]
+	mi := &file_pemba_v1_permission_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2238,7 +2488,7 @@ func (x *BatchCheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckResponse.ProtoReflect.Descriptor instead.
 func (*BatchCheckResponse) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{19}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BatchCheckResponse) GetResults() []*BatchCheckResult {
@@ -2279,7 +2529,7 @@ type BatchCheckResult struct {
 
 func (x *BatchCheckResult) Reset() {
 	*x = BatchCheckResult{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[20]
+	mi := &file_pemba_v1_permission_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2541,7 @@ func (x *BatchCheckResult) String() string {
 func (*BatchCheckResult) ProtoMessage() {}
 
 func (x *BatchCheckResult) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[20]
+	mi := &file_pemba_v1_permission_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2554,7 @@ func (x *BatchCheckResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckResult.ProtoReflect.Descriptor instead.
 func (*BatchCheckResult) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{20}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BatchCheckResult) GetDecision() Decision {
@@ -2335,6 +2585,171 @@ func (x *BatchCheckResult) GetError() *Error {
 	return nil
 }
 
+// FrameContext is the context of one question.
+type CheckFrame_FrameContext struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which one, from 0.
+	Question uint32 `protobuf:"varint,1,opt,name=question,proto3" json:"question,omitempty"`
+	// See CheckRequest.context_json.
+	ContextJson   string `protobuf:"bytes,2,opt,name=context_json,json=contextJson,proto3" json:"context_json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckFrame_FrameContext) Reset() {
+	*x = CheckFrame_FrameContext{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckFrame_FrameContext) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckFrame_FrameContext) ProtoMessage() {}
+
+func (x *CheckFrame_FrameContext) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckFrame_FrameContext.ProtoReflect.Descriptor instead.
+func (*CheckFrame_FrameContext) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{1, 0}
+}
+
+func (x *CheckFrame_FrameContext) GetQuestion() uint32 {
+	if x != nil {
+		return x.Question
+	}
+	return 0
+}
+
+func (x *CheckFrame_FrameContext) GetContextJson() string {
+	if x != nil {
+		return x.ContextJson
+	}
+	return ""
+}
+
+// FrameMissing says what a conditional decision depends on.
+type CheckFrameAnswer_FrameMissing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which decision, from 0.
+	Decision uint32 `protobuf:"varint,1,opt,name=decision,proto3" json:"decision,omitempty"`
+	// See CheckResponse.missing_context.
+	MissingContext []string `protobuf:"bytes,2,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *CheckFrameAnswer_FrameMissing) Reset() {
+	*x = CheckFrameAnswer_FrameMissing{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckFrameAnswer_FrameMissing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckFrameAnswer_FrameMissing) ProtoMessage() {}
+
+func (x *CheckFrameAnswer_FrameMissing) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckFrameAnswer_FrameMissing.ProtoReflect.Descriptor instead.
+func (*CheckFrameAnswer_FrameMissing) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{2, 0}
+}
+
+func (x *CheckFrameAnswer_FrameMissing) GetDecision() uint32 {
+	if x != nil {
+		return x.Decision
+	}
+	return 0
+}
+
+func (x *CheckFrameAnswer_FrameMissing) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
+}
+
+// FrameError says why there is no decision.
+type CheckFrameAnswer_FrameError struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which decision, from 0.
+	Decision uint32 `protobuf:"varint,1,opt,name=decision,proto3" json:"decision,omitempty"`
+	// Its field's path is that of a CheckRequest.
+	Error         *Error `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckFrameAnswer_FrameError) Reset() {
+	*x = CheckFrameAnswer_FrameError{}
+	mi := &file_pemba_v1_permission_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckFrameAnswer_FrameError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckFrameAnswer_FrameError) ProtoMessage() {}
+
+func (x *CheckFrameAnswer_FrameError) ProtoReflect() protoreflect.Message {
+	mi := &file_pemba_v1_permission_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckFrameAnswer_FrameError.ProtoReflect.Descriptor instead.
+func (*CheckFrameAnswer_FrameError) Descriptor() ([]byte, []int) {
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{2, 1}
+}
+
+func (x *CheckFrameAnswer_FrameError) GetDecision() uint32 {
+	if x != nil {
+		return x.Decision
+	}
+	return 0
+}
+
+func (x *CheckFrameAnswer_FrameError) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
 // CaveatUse is an evaluation of a caveat.
 type ExplainStep_CaveatUse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2345,14 +2760,18 @@ type ExplainStep_CaveatUse struct {
 	// The values that it saw, as a JSON object.
 	ContextJson string `protobuf:"bytes,3,opt,name=context_json,json=contextJson,proto3" json:"context_json,omitempty"`
 	// What it came to.
-	Outcome       ExplainStep_Outcome `protobuf:"varint,4,opt,name=outcome,proto3,enum=pemba.v1.ExplainStep_Outcome" json:"outcome,omitempty"`
+	Outcome ExplainStep_Outcome `protobuf:"varint,4,opt,name=outcome,proto3,enum=pemba.v1.ExplainStep_Outcome" json:"outcome,omitempty"`
+	// With OUTCOME_CONDITIONAL: the parameters that would decide, sorted.
+	MissingContext []string `protobuf:"bytes,5,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	// With OUTCOME_FAILED: what went wrong.
+	Error         string `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExplainStep_CaveatUse) Reset() {
 	*x = ExplainStep_CaveatUse{}
-	mi := &file_pemba_v1_permission_proto_msgTypes[21]
+	mi := &file_pemba_v1_permission_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2364,7 +2783,7 @@ func (x *ExplainStep_CaveatUse) String() string {
 func (*ExplainStep_CaveatUse) ProtoMessage() {}
 
 func (x *ExplainStep_CaveatUse) ProtoReflect() protoreflect.Message {
-	mi := &file_pemba_v1_permission_proto_msgTypes[21]
+	mi := &file_pemba_v1_permission_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2377,7 +2796,7 @@ func (x *ExplainStep_CaveatUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainStep_CaveatUse.ProtoReflect.Descriptor instead.
 func (*ExplainStep_CaveatUse) Descriptor() ([]byte, []int) {
-	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{13, 0}
+	return file_pemba_v1_permission_proto_rawDescGZIP(), []int{15, 0}
 }
 
 func (x *ExplainStep_CaveatUse) GetName() string {
@@ -2408,22 +2827,66 @@ func (x *ExplainStep_CaveatUse) GetOutcome() ExplainStep_Outcome {
 	return ExplainStep_OUTCOME_UNSPECIFIED
 }
 
+func (x *ExplainStep_CaveatUse) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
+}
+
+func (x *ExplainStep_CaveatUse) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 var File_pemba_v1_permission_proto protoreflect.FileDescriptor
 
 const file_pemba_v1_permission_proto_rawDesc = "" +
 	"\n" +
-	"\x19pemba/v1/permission.proto\x12\bpemba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apemba/v1/consistency.proto\x1a\x14pemba/v1/error.proto\x1a\x14pemba/v1/tuple.proto\"\x95\x01\n" +
+	"\x19pemba/v1/permission.proto\x12\bpemba.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apemba/v1/consistency.proto\x1a\x14pemba/v1/error.proto\x1a\x14pemba/v1/tuple.proto\"\xc3\x01\n" +
 	"\x12StreamCheckRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
 	"\x05check\x18\x02 \x01(\v2\x16.pemba.v1.CheckRequestH\x00R\x05check\x123\n" +
-	"\x05batch\x18\x03 \x01(\v2\x1b.pemba.v1.BatchCheckRequestH\x00R\x05batchB\n" +
+	"\x05batch\x18\x03 \x01(\v2\x1b.pemba.v1.BatchCheckRequestH\x00R\x05batch\x12,\n" +
+	"\x05frame\x18\x04 \x01(\v2\x14.pemba.v1.CheckFrameH\x00R\x05frameB\n" +
 	"\n" +
-	"\bquestion\"\xbf\x01\n" +
+	"\bquestion\"\xbe\x02\n" +
+	"\n" +
+	"CheckFrame\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x127\n" +
+	"\vconsistency\x18\x02 \x01(\v2\x15.pemba.v1.ConsistencyR\vconsistency\x12\x14\n" +
+	"\x05texts\x18\x03 \x03(\tR\x05texts\x12\x1c\n" +
+	"\tquestions\x18\x04 \x03(\rR\tquestions\x12=\n" +
+	"\bcontexts\x18\x05 \x03(\v2!.pemba.v1.CheckFrame.FrameContextR\bcontexts\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x06 \x01(\rR\ttimeoutMs\x1aM\n" +
+	"\fFrameContext\x12\x1a\n" +
+	"\bquestion\x18\x01 \x01(\rR\bquestion\x12!\n" +
+	"\fcontext_json\x18\x02 \x01(\tR\vcontextJson\"\x8d\x04\n" +
+	"\x10CheckFrameAnswer\x12\x1c\n" +
+	"\tquestions\x18\x01 \x03(\rR\tquestions\x120\n" +
+	"\tdecisions\x18\x02 \x03(\x0e2\x12.pemba.v1.DecisionR\tdecisions\x12\x14\n" +
+	"\x05steps\x18\x03 \x03(\x05R\x05steps\x12\x14\n" +
+	"\x05reads\x18\x04 \x03(\x05R\x05reads\x12A\n" +
+	"\amissing\x18\x05 \x03(\v2'.pemba.v1.CheckFrameAnswer.FrameMissingR\amissing\x12=\n" +
+	"\x06errors\x18\x06 \x03(\v2%.pemba.v1.CheckFrameAnswer.FrameErrorR\x06errors\x12\x14\n" +
+	"\x05token\x18\a \x01(\tR\x05token\x12?\n" +
+	"\rdecision_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\x1aS\n" +
+	"\fFrameMissing\x12\x1a\n" +
+	"\bdecision\x18\x01 \x01(\rR\bdecision\x12'\n" +
+	"\x0fmissing_context\x18\x02 \x03(\tR\x0emissingContext\x1aO\n" +
+	"\n" +
+	"FrameError\x12\x1a\n" +
+	"\bdecision\x18\x01 \x01(\rR\bdecision\x12%\n" +
+	"\x05error\x18\x02 \x01(\v2\x0f.pemba.v1.ErrorR\x05error\"\xf3\x01\n" +
 	"\x13StreamCheckResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12/\n" +
 	"\x05check\x18\x02 \x01(\v2\x17.pemba.v1.CheckResponseH\x00R\x05check\x124\n" +
 	"\x05batch\x18\x03 \x01(\v2\x1c.pemba.v1.BatchCheckResponseH\x00R\x05batch\x12'\n" +
-	"\x05error\x18\x04 \x01(\v2\x0f.pemba.v1.ErrorH\x00R\x05errorB\b\n" +
+	"\x05error\x18\x04 \x01(\v2\x0f.pemba.v1.ErrorH\x00R\x05error\x122\n" +
+	"\x05frame\x18\x05 \x01(\v2\x1a.pemba.v1.CheckFrameAnswerH\x00R\x05frameB\b\n" +
 	"\x06answer\"\x91\x03\n" +
 	"\x12ListObjectsRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
@@ -2496,7 +2959,7 @@ const file_pemba_v1_permission_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\"\n" +
 	"\x04work\x18\x03 \x01(\v2\x0e.pemba.v1.WorkR\x04work\x12\x14\n" +
 	"\x05token\x18\x04 \x01(\tR\x05token\x12?\n" +
-	"\rdecision_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\"\xe3\x05\n" +
+	"\rdecision_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\"\xf1\x05\n" +
 	"\n" +
 	"ExpandNode\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.pemba.v1.ExpandNode.KindR\x04kind\x12(\n" +
@@ -2507,7 +2970,7 @@ const file_pemba_v1_permission_proto_rawDesc = "" +
 	"\x06caveat\x18\x06 \x01(\x0e2 .pemba.v1.ExpandNode.CaveatStateR\x06caveat\x12'\n" +
 	"\x0fmissing_context\x18\a \x03(\tR\x0emissingContext\x12\x14\n" +
 	"\x05error\x18\b \x01(\tR\x05error\x120\n" +
-	"\bchildren\x18\t \x03(\v2\x14.pemba.v1.ExpandNodeR\bchildren\"\xec\x01\n" +
+	"\bchildren\x18\t \x03(\v2\x14.pemba.v1.ExpandNodeR\bchildren\"\xfa\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rKIND_RELATION\x10\x01\x12\x13\n" +
@@ -2524,7 +2987,8 @@ const file_pemba_v1_permission_proto_rawDesc = "" +
 	"\tKIND_SELF\x10\n" +
 	"\x12\r\n" +
 	"\tKIND_SEEN\x10\v\x12\x10\n" +
-	"\fKIND_SUBJECT\x10\f\"\x8a\x01\n" +
+	"\fKIND_SUBJECT\x10\f\x12\f\n" +
+	"\bKIND_CUT\x10\r\"\x8a\x01\n" +
 	"\vCaveatState\x12\x1c\n" +
 	"\x18CAVEAT_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CAVEAT_STATE_HOLDS\x10\x01\x12\x16\n" +
@@ -2539,7 +3003,7 @@ const file_pemba_v1_permission_proto_rawDesc = "" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x120\n" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
 	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12%\n" +
-	"\x05error\x18\x06 \x01(\v2\x0f.pemba.v1.ErrorR\x05error\"\x88\b\n" +
+	"\x05error\x18\x06 \x01(\v2\x0f.pemba.v1.ErrorR\x05error\"\xc7\b\n" +
 	"\vExplainStep\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.pemba.v1.ExplainStep.KindR\x04kind\x127\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x1d.pemba.v1.ExplainStep.OutcomeR\aoutcome\x12(\n" +
@@ -2556,14 +3020,16 @@ const file_pemba_v1_permission_proto_rawDesc = "" +
 	"\bchildren\x18\f \x03(\v2\x15.pemba.v1.ExplainStepR\bchildren\x12\x1e\n" +
 	"\n" +
 	"contextual\x18\r \x01(\bR\n" +
-	"contextual\x1a\x9b\x01\n" +
+	"contextual\x1a\xda\x01\n" +
 	"\tCaveatUse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
 	"\n" +
 	"expression\x18\x02 \x01(\tR\n" +
 	"expression\x12!\n" +
 	"\fcontext_json\x18\x03 \x01(\tR\vcontextJson\x127\n" +
-	"\aoutcome\x18\x04 \x01(\x0e2\x1d.pemba.v1.ExplainStep.OutcomeR\aoutcome\"\xfd\x01\n" +
+	"\aoutcome\x18\x04 \x01(\x0e2\x1d.pemba.v1.ExplainStep.OutcomeR\aoutcome\x12'\n" +
+	"\x0fmissing_context\x18\x05 \x03(\tR\x0emissingContext\x12\x14\n" +
+	"\x05error\x18\x06 \x01(\tR\x05error\"\xfd\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rKIND_RELATION\x10\x01\x12\x13\n" +
@@ -2658,122 +3124,136 @@ func file_pemba_v1_permission_proto_rawDescGZIP() []byte {
 }
 
 var file_pemba_v1_permission_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_pemba_v1_permission_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_pemba_v1_permission_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_pemba_v1_permission_proto_goTypes = []any{
-	(Decision)(0),                 // 0: pemba.v1.Decision
-	(ExpandNode_Kind)(0),          // 1: pemba.v1.ExpandNode.Kind
-	(ExpandNode_CaveatState)(0),   // 2: pemba.v1.ExpandNode.CaveatState
-	(ExplainStep_Kind)(0),         // 3: pemba.v1.ExplainStep.Kind
-	(ExplainStep_Outcome)(0),      // 4: pemba.v1.ExplainStep.Outcome
-	(*StreamCheckRequest)(nil),    // 5: pemba.v1.StreamCheckRequest
-	(*StreamCheckResponse)(nil),   // 6: pemba.v1.StreamCheckResponse
-	(*ListObjectsRequest)(nil),    // 7: pemba.v1.ListObjectsRequest
-	(*ListObjectsResponse)(nil),   // 8: pemba.v1.ListObjectsResponse
-	(*ListedObject)(nil),          // 9: pemba.v1.ListedObject
-	(*ListSubjectsRequest)(nil),   // 10: pemba.v1.ListSubjectsRequest
-	(*ListSubjectsResponse)(nil),  // 11: pemba.v1.ListSubjectsResponse
-	(*ListedSubject)(nil),         // 12: pemba.v1.ListedSubject
-	(*ExpandRequest)(nil),         // 13: pemba.v1.ExpandRequest
-	(*ExpandResponse)(nil),        // 14: pemba.v1.ExpandResponse
-	(*ExpandNode)(nil),            // 15: pemba.v1.ExpandNode
-	(*ExplainRequest)(nil),        // 16: pemba.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 17: pemba.v1.ExplainResponse
-	(*ExplainStep)(nil),           // 18: pemba.v1.ExplainStep
-	(*Work)(nil),                  // 19: pemba.v1.Work
-	(*CheckRequest)(nil),          // 20: pemba.v1.CheckRequest
-	(*CheckResponse)(nil),         // 21: pemba.v1.CheckResponse
-	(*BatchCheckRequest)(nil),     // 22: pemba.v1.BatchCheckRequest
-	(*BatchCheckItem)(nil),        // 23: pemba.v1.BatchCheckItem
-	(*BatchCheckResponse)(nil),    // 24: pemba.v1.BatchCheckResponse
-	(*BatchCheckResult)(nil),      // 25: pemba.v1.BatchCheckResult
-	(*ExplainStep_CaveatUse)(nil), // 26: pemba.v1.ExplainStep.CaveatUse
-	(*Error)(nil),                 // 27: pemba.v1.Error
-	(*Subject)(nil),               // 28: pemba.v1.Subject
-	(*Tuple)(nil),                 // 29: pemba.v1.Tuple
-	(*Consistency)(nil),           // 30: pemba.v1.Consistency
-	(*timestamppb.Timestamp)(nil), // 31: google.protobuf.Timestamp
-	(*Object)(nil),                // 32: pemba.v1.Object
+	(Decision)(0),                         // 0: pemba.v1.Decision
+	(ExpandNode_Kind)(0),                  // 1: pemba.v1.ExpandNode.Kind
+	(ExpandNode_CaveatState)(0),           // 2: pemba.v1.ExpandNode.CaveatState
+	(ExplainStep_Kind)(0),                 // 3: pemba.v1.ExplainStep.Kind
+	(ExplainStep_Outcome)(0),              // 4: pemba.v1.ExplainStep.Outcome
+	(*StreamCheckRequest)(nil),            // 5: pemba.v1.StreamCheckRequest
+	(*CheckFrame)(nil),                    // 6: pemba.v1.CheckFrame
+	(*CheckFrameAnswer)(nil),              // 7: pemba.v1.CheckFrameAnswer
+	(*StreamCheckResponse)(nil),           // 8: pemba.v1.StreamCheckResponse
+	(*ListObjectsRequest)(nil),            // 9: pemba.v1.ListObjectsRequest
+	(*ListObjectsResponse)(nil),           // 10: pemba.v1.ListObjectsResponse
+	(*ListedObject)(nil),                  // 11: pemba.v1.ListedObject
+	(*ListSubjectsRequest)(nil),           // 12: pemba.v1.ListSubjectsRequest
+	(*ListSubjectsResponse)(nil),          // 13: pemba.v1.ListSubjectsResponse
+	(*ListedSubject)(nil),                 // 14: pemba.v1.ListedSubject
+	(*ExpandRequest)(nil),                 // 15: pemba.v1.ExpandRequest
+	(*ExpandResponse)(nil),                // 16: pemba.v1.ExpandResponse
+	(*ExpandNode)(nil),                    // 17: pemba.v1.ExpandNode
+	(*ExplainRequest)(nil),                // 18: pemba.v1.ExplainRequest
+	(*ExplainResponse)(nil),               // 19: pemba.v1.ExplainResponse
+	(*ExplainStep)(nil),                   // 20: pemba.v1.ExplainStep
+	(*Work)(nil),                          // 21: pemba.v1.Work
+	(*CheckRequest)(nil),                  // 22: pemba.v1.CheckRequest
+	(*CheckResponse)(nil),                 // 23: pemba.v1.CheckResponse
+	(*BatchCheckRequest)(nil),             // 24: pemba.v1.BatchCheckRequest
+	(*BatchCheckItem)(nil),                // 25: pemba.v1.BatchCheckItem
+	(*BatchCheckResponse)(nil),            // 26: pemba.v1.BatchCheckResponse
+	(*BatchCheckResult)(nil),              // 27: pemba.v1.BatchCheckResult
+	(*CheckFrame_FrameContext)(nil),       // 28: pemba.v1.CheckFrame.FrameContext
+	(*CheckFrameAnswer_FrameMissing)(nil), // 29: pemba.v1.CheckFrameAnswer.FrameMissing
+	(*CheckFrameAnswer_FrameError)(nil),   // 30: pemba.v1.CheckFrameAnswer.FrameError
+	(*ExplainStep_CaveatUse)(nil),         // 31: pemba.v1.ExplainStep.CaveatUse
+	(*Consistency)(nil),                   // 32: pemba.v1.Consistency
+	(*timestamppb.Timestamp)(nil),         // 33: google.protobuf.Timestamp
+	(*Error)(nil),                         // 34: pemba.v1.Error
+	(*Subject)(nil),                       // 35: pemba.v1.Subject
+	(*Tuple)(nil),                         // 36: pemba.v1.Tuple
+	(*Object)(nil),                        // 37: pemba.v1.Object
 }
 var file_pemba_v1_permission_proto_depIdxs = []int32{
-	20, // 0: pemba.v1.StreamCheckRequest.check:type_name -> pemba.v1.CheckRequest
-	22, // 1: pemba.v1.StreamCheckRequest.batch:type_name -> pemba.v1.BatchCheckRequest
-	21, // 2: pemba.v1.StreamCheckResponse.check:type_name -> pemba.v1.CheckResponse
-	24, // 3: pemba.v1.StreamCheckResponse.batch:type_name -> pemba.v1.BatchCheckResponse
-	27, // 4: pemba.v1.StreamCheckResponse.error:type_name -> pemba.v1.Error
-	28, // 5: pemba.v1.ListObjectsRequest.subject:type_name -> pemba.v1.Subject
-	29, // 6: pemba.v1.ListObjectsRequest.contextual_tuples:type_name -> pemba.v1.Tuple
-	30, // 7: pemba.v1.ListObjectsRequest.consistency:type_name -> pemba.v1.Consistency
-	9,  // 8: pemba.v1.ListObjectsResponse.objects:type_name -> pemba.v1.ListedObject
-	31, // 9: pemba.v1.ListObjectsResponse.decision_time:type_name -> google.protobuf.Timestamp
-	0,  // 10: pemba.v1.ListedObject.decision:type_name -> pemba.v1.Decision
-	27, // 11: pemba.v1.ListedObject.error:type_name -> pemba.v1.Error
-	32, // 12: pemba.v1.ListSubjectsRequest.object:type_name -> pemba.v1.Object
-	29, // 13: pemba.v1.ListSubjectsRequest.contextual_tuples:type_name -> pemba.v1.Tuple
-	30, // 14: pemba.v1.ListSubjectsRequest.consistency:type_name -> pemba.v1.Consistency
-	12, // 15: pemba.v1.ListSubjectsResponse.subjects:type_name -> pemba.v1.ListedSubject
-	31, // 16: pemba.v1.ListSubjectsResponse.decision_time:type_name -> google.protobuf.Timestamp
-	0,  // 17: pemba.v1.ListedSubject.decision:type_name -> pemba.v1.Decision
-	27, // 18: pemba.v1.ListedSubject.error:type_name -> pemba.v1.Error
-	32, // 19: pemba.v1.ExpandRequest.object:type_name -> pemba.v1.Object
-	29, // 20: pemba.v1.ExpandRequest.contextual_tuples:type_name -> pemba.v1.Tuple
-	30, // 21: pemba.v1.ExpandRequest.consistency:type_name -> pemba.v1.Consistency
-	15, // 22: pemba.v1.ExpandResponse.tree:type_name -> pemba.v1.ExpandNode
-	19, // 23: pemba.v1.ExpandResponse.work:type_name -> pemba.v1.Work
-	31, // 24: pemba.v1.ExpandResponse.decision_time:type_name -> google.protobuf.Timestamp
-	1,  // 25: pemba.v1.ExpandNode.kind:type_name -> pemba.v1.ExpandNode.Kind
-	32, // 26: pemba.v1.ExpandNode.object:type_name -> pemba.v1.Object
-	29, // 27: pemba.v1.ExpandNode.tuple:type_name -> pemba.v1.Tuple
-	2,  // 28: pemba.v1.ExpandNode.caveat:type_name -> pemba.v1.ExpandNode.CaveatState
-	15, // 29: pemba.v1.ExpandNode.children:type_name -> pemba.v1.ExpandNode
-	20, // 30: pemba.v1.ExplainRequest.check:type_name -> pemba.v1.CheckRequest
-	21, // 31: pemba.v1.ExplainResponse.answer:type_name -> pemba.v1.CheckResponse
-	18, // 32: pemba.v1.ExplainResponse.why:type_name -> pemba.v1.ExplainStep
-	31, // 33: pemba.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	31, // 34: pemba.v1.ExplainResponse.until:type_name -> google.protobuf.Timestamp
-	27, // 35: pemba.v1.ExplainResponse.error:type_name -> pemba.v1.Error
-	3,  // 36: pemba.v1.ExplainStep.kind:type_name -> pemba.v1.ExplainStep.Kind
-	4,  // 37: pemba.v1.ExplainStep.outcome:type_name -> pemba.v1.ExplainStep.Outcome
-	32, // 38: pemba.v1.ExplainStep.object:type_name -> pemba.v1.Object
-	29, // 39: pemba.v1.ExplainStep.tuple:type_name -> pemba.v1.Tuple
-	26, // 40: pemba.v1.ExplainStep.caveat:type_name -> pemba.v1.ExplainStep.CaveatUse
-	18, // 41: pemba.v1.ExplainStep.children:type_name -> pemba.v1.ExplainStep
-	32, // 42: pemba.v1.CheckRequest.object:type_name -> pemba.v1.Object
-	28, // 43: pemba.v1.CheckRequest.subject:type_name -> pemba.v1.Subject
-	29, // 44: pemba.v1.CheckRequest.contextual_tuples:type_name -> pemba.v1.Tuple
-	30, // 45: pemba.v1.CheckRequest.consistency:type_name -> pemba.v1.Consistency
-	0,  // 46: pemba.v1.CheckResponse.decision:type_name -> pemba.v1.Decision
-	19, // 47: pemba.v1.CheckResponse.work:type_name -> pemba.v1.Work
-	31, // 48: pemba.v1.CheckResponse.decision_time:type_name -> google.protobuf.Timestamp
-	23, // 49: pemba.v1.BatchCheckRequest.items:type_name -> pemba.v1.BatchCheckItem
-	29, // 50: pemba.v1.BatchCheckRequest.contextual_tuples:type_name -> pemba.v1.Tuple
-	30, // 51: pemba.v1.BatchCheckRequest.consistency:type_name -> pemba.v1.Consistency
-	32, // 52: pemba.v1.BatchCheckItem.object:type_name -> pemba.v1.Object
-	28, // 53: pemba.v1.BatchCheckItem.subject:type_name -> pemba.v1.Subject
-	25, // 54: pemba.v1.BatchCheckResponse.results:type_name -> pemba.v1.BatchCheckResult
-	31, // 55: pemba.v1.BatchCheckResponse.decision_time:type_name -> google.protobuf.Timestamp
-	0,  // 56: pemba.v1.BatchCheckResult.decision:type_name -> pemba.v1.Decision
-	19, // 57: pemba.v1.BatchCheckResult.work:type_name -> pemba.v1.Work
-	27, // 58: pemba.v1.BatchCheckResult.error:type_name -> pemba.v1.Error
-	4,  // 59: pemba.v1.ExplainStep.CaveatUse.outcome:type_name -> pemba.v1.ExplainStep.Outcome
-	20, // 60: pemba.v1.PermissionService.Check:input_type -> pemba.v1.CheckRequest
-	22, // 61: pemba.v1.PermissionService.BatchCheck:input_type -> pemba.v1.BatchCheckRequest
-	5,  // 62: pemba.v1.PermissionService.StreamCheck:input_type -> pemba.v1.StreamCheckRequest
-	7,  // 63: pemba.v1.PermissionService.ListObjects:input_type -> pemba.v1.ListObjectsRequest
-	10, // 64: pemba.v1.PermissionService.ListSubjects:input_type -> pemba.v1.ListSubjectsRequest
-	13, // 65: pemba.v1.PermissionService.Expand:input_type -> pemba.v1.ExpandRequest
-	16, // 66: pemba.v1.PermissionService.Explain:input_type -> pemba.v1.ExplainRequest
-	21, // 67: pemba.v1.PermissionService.Check:output_type -> pemba.v1.CheckResponse
-	24, // 68: pemba.v1.PermissionService.BatchCheck:output_type -> pemba.v1.BatchCheckResponse
-	6,  // 69: pemba.v1.PermissionService.StreamCheck:output_type -> pemba.v1.StreamCheckResponse
-	8,  // 70: pemba.v1.PermissionService.ListObjects:output_type -> pemba.v1.ListObjectsResponse
-	11, // 71: pemba.v1.PermissionService.ListSubjects:output_type -> pemba.v1.ListSubjectsResponse
-	14, // 72: pemba.v1.PermissionService.Expand:output_type -> pemba.v1.ExpandResponse
-	17, // 73: pemba.v1.PermissionService.Explain:output_type -> pemba.v1.ExplainResponse
-	67, // [67:74] is the sub-list for method output_type
-	60, // [60:67] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	22, // 0: pemba.v1.StreamCheckRequest.check:type_name -> pemba.v1.CheckRequest
+	24, // 1: pemba.v1.StreamCheckRequest.batch:type_name -> pemba.v1.BatchCheckRequest
+	6,  // 2: pemba.v1.StreamCheckRequest.frame:type_name -> pemba.v1.CheckFrame
+	32, // 3: pemba.v1.CheckFrame.consistency:type_name -> pemba.v1.Consistency
+	28, // 4: pemba.v1.CheckFrame.contexts:type_name -> pemba.v1.CheckFrame.FrameContext
+	0,  // 5: pemba.v1.CheckFrameAnswer.decisions:type_name -> pemba.v1.Decision
+	29, // 6: pemba.v1.CheckFrameAnswer.missing:type_name -> pemba.v1.CheckFrameAnswer.FrameMissing
+	30, // 7: pemba.v1.CheckFrameAnswer.errors:type_name -> pemba.v1.CheckFrameAnswer.FrameError
+	33, // 8: pemba.v1.CheckFrameAnswer.decision_time:type_name -> google.protobuf.Timestamp
+	23, // 9: pemba.v1.StreamCheckResponse.check:type_name -> pemba.v1.CheckResponse
+	26, // 10: pemba.v1.StreamCheckResponse.batch:type_name -> pemba.v1.BatchCheckResponse
+	34, // 11: pemba.v1.StreamCheckResponse.error:type_name -> pemba.v1.Error
+	7,  // 12: pemba.v1.StreamCheckResponse.frame:type_name -> pemba.v1.CheckFrameAnswer
+	35, // 13: pemba.v1.ListObjectsRequest.subject:type_name -> pemba.v1.Subject
+	36, // 14: pemba.v1.ListObjectsRequest.contextual_tuples:type_name -> pemba.v1.Tuple
+	32, // 15: pemba.v1.ListObjectsRequest.consistency:type_name -> pemba.v1.Consistency
+	11, // 16: pemba.v1.ListObjectsResponse.objects:type_name -> pemba.v1.ListedObject
+	33, // 17: pemba.v1.ListObjectsResponse.decision_time:type_name -> google.protobuf.Timestamp
+	0,  // 18: pemba.v1.ListedObject.decision:type_name -> pemba.v1.Decision
+	34, // 19: pemba.v1.ListedObject.error:type_name -> pemba.v1.Error
+	37, // 20: pemba.v1.ListSubjectsRequest.object:type_name -> pemba.v1.Object
+	36, // 21: pemba.v1.ListSubjectsRequest.contextual_tuples:type_name -> pemba.v1.Tuple
+	32, // 22: pemba.v1.ListSubjectsRequest.consistency:type_name -> pemba.v1.Consistency
+	14, // 23: pemba.v1.ListSubjectsResponse.subjects:type_name -> pemba.v1.ListedSubject
+	33, // 24: pemba.v1.ListSubjectsResponse.decision_time:type_name -> google.protobuf.Timestamp
+	0,  // 25: pemba.v1.ListedSubject.decision:type_name -> pemba.v1.Decision
+	34, // 26: pemba.v1.ListedSubject.error:type_name -> pemba.v1.Error
+	37, // 27: pemba.v1.ExpandRequest.object:type_name -> pemba.v1.Object
+	36, // 28: pemba.v1.ExpandRequest.contextual_tuples:type_name -> pemba.v1.Tuple
+	32, // 29: pemba.v1.ExpandRequest.consistency:type_name -> pemba.v1.Consistency
+	17, // 30: pemba.v1.ExpandResponse.tree:type_name -> pemba.v1.ExpandNode
+	21, // 31: pemba.v1.ExpandResponse.work:type_name -> pemba.v1.Work
+	33, // 32: pemba.v1.ExpandResponse.decision_time:type_name -> google.protobuf.Timestamp
+	1,  // 33: pemba.v1.ExpandNode.kind:type_name -> pemba.v1.ExpandNode.Kind
+	37, // 34: pemba.v1.ExpandNode.object:type_name -> pemba.v1.Object
+	36, // 35: pemba.v1.ExpandNode.tuple:type_name -> pemba.v1.Tuple
+	2,  // 36: pemba.v1.ExpandNode.caveat:type_name -> pemba.v1.ExpandNode.CaveatState
+	17, // 37: pemba.v1.ExpandNode.children:type_name -> pemba.v1.ExpandNode
+	22, // 38: pemba.v1.ExplainRequest.check:type_name -> pemba.v1.CheckRequest
+	23, // 39: pemba.v1.ExplainResponse.answer:type_name -> pemba.v1.CheckResponse
+	20, // 40: pemba.v1.ExplainResponse.why:type_name -> pemba.v1.ExplainStep
+	33, // 41: pemba.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	33, // 42: pemba.v1.ExplainResponse.until:type_name -> google.protobuf.Timestamp
+	34, // 43: pemba.v1.ExplainResponse.error:type_name -> pemba.v1.Error
+	3,  // 44: pemba.v1.ExplainStep.kind:type_name -> pemba.v1.ExplainStep.Kind
+	4,  // 45: pemba.v1.ExplainStep.outcome:type_name -> pemba.v1.ExplainStep.Outcome
+	37, // 46: pemba.v1.ExplainStep.object:type_name -> pemba.v1.Object
+	36, // 47: pemba.v1.ExplainStep.tuple:type_name -> pemba.v1.Tuple
+	31, // 48: pemba.v1.ExplainStep.caveat:type_name -> pemba.v1.ExplainStep.CaveatUse
+	20, // 49: pemba.v1.ExplainStep.children:type_name -> pemba.v1.ExplainStep
+	37, // 50: pemba.v1.CheckRequest.object:type_name -> pemba.v1.Object
+	35, // 51: pemba.v1.CheckRequest.subject:type_name -> pemba.v1.Subject
+	36, // 52: pemba.v1.CheckRequest.contextual_tuples:type_name -> pemba.v1.Tuple
+	32, // 53: pemba.v1.CheckRequest.consistency:type_name -> pemba.v1.Consistency
+	0,  // 54: pemba.v1.CheckResponse.decision:type_name -> pemba.v1.Decision
+	21, // 55: pemba.v1.CheckResponse.work:type_name -> pemba.v1.Work
+	33, // 56: pemba.v1.CheckResponse.decision_time:type_name -> google.protobuf.Timestamp
+	25, // 57: pemba.v1.BatchCheckRequest.items:type_name -> pemba.v1.BatchCheckItem
+	36, // 58: pemba.v1.BatchCheckRequest.contextual_tuples:type_name -> pemba.v1.Tuple
+	32, // 59: pemba.v1.BatchCheckRequest.consistency:type_name -> pemba.v1.Consistency
+	37, // 60: pemba.v1.BatchCheckItem.object:type_name -> pemba.v1.Object
+	35, // 61: pemba.v1.BatchCheckItem.subject:type_name -> pemba.v1.Subject
+	27, // 62: pemba.v1.BatchCheckResponse.results:type_name -> pemba.v1.BatchCheckResult
+	33, // 63: pemba.v1.BatchCheckResponse.decision_time:type_name -> google.protobuf.Timestamp
+	0,  // 64: pemba.v1.BatchCheckResult.decision:type_name -> pemba.v1.Decision
+	21, // 65: pemba.v1.BatchCheckResult.work:type_name -> pemba.v1.Work
+	34, // 66: pemba.v1.BatchCheckResult.error:type_name -> pemba.v1.Error
+	34, // 67: pemba.v1.CheckFrameAnswer.FrameError.error:type_name -> pemba.v1.Error
+	4,  // 68: pemba.v1.ExplainStep.CaveatUse.outcome:type_name -> pemba.v1.ExplainStep.Outcome
+	22, // 69: pemba.v1.PermissionService.Check:input_type -> pemba.v1.CheckRequest
+	24, // 70: pemba.v1.PermissionService.BatchCheck:input_type -> pemba.v1.BatchCheckRequest
+	5,  // 71: pemba.v1.PermissionService.StreamCheck:input_type -> pemba.v1.StreamCheckRequest
+	9,  // 72: pemba.v1.PermissionService.ListObjects:input_type -> pemba.v1.ListObjectsRequest
+	12, // 73: pemba.v1.PermissionService.ListSubjects:input_type -> pemba.v1.ListSubjectsRequest
+	15, // 74: pemba.v1.PermissionService.Expand:input_type -> pemba.v1.ExpandRequest
+	18, // 75: pemba.v1.PermissionService.Explain:input_type -> pemba.v1.ExplainRequest
+	23, // 76: pemba.v1.PermissionService.Check:output_type -> pemba.v1.CheckResponse
+	26, // 77: pemba.v1.PermissionService.BatchCheck:output_type -> pemba.v1.BatchCheckResponse
+	8,  // 78: pemba.v1.PermissionService.StreamCheck:output_type -> pemba.v1.StreamCheckResponse
+	10, // 79: pemba.v1.PermissionService.ListObjects:output_type -> pemba.v1.ListObjectsResponse
+	13, // 80: pemba.v1.PermissionService.ListSubjects:output_type -> pemba.v1.ListSubjectsResponse
+	16, // 81: pemba.v1.PermissionService.Expand:output_type -> pemba.v1.ExpandResponse
+	19, // 82: pemba.v1.PermissionService.Explain:output_type -> pemba.v1.ExplainResponse
+	76, // [76:83] is the sub-list for method output_type
+	69, // [69:76] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_pemba_v1_permission_proto_init() }
@@ -2787,11 +3267,13 @@ func file_pemba_v1_permission_proto_init() {
 	file_pemba_v1_permission_proto_msgTypes[0].OneofWrappers = []any{
 		(*StreamCheckRequest_Check)(nil),
 		(*StreamCheckRequest_Batch)(nil),
+		(*StreamCheckRequest_Frame)(nil),
 	}
-	file_pemba_v1_permission_proto_msgTypes[1].OneofWrappers = []any{
+	file_pemba_v1_permission_proto_msgTypes[3].OneofWrappers = []any{
 		(*StreamCheckResponse_Check)(nil),
 		(*StreamCheckResponse_Batch)(nil),
 		(*StreamCheckResponse_Error)(nil),
+		(*StreamCheckResponse_Frame)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2799,7 +3281,7 @@ func file_pemba_v1_permission_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pemba_v1_permission_proto_rawDesc), len(file_pemba_v1_permission_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   22,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -592,7 +592,11 @@ type DeleteMatchingRequest struct {
 	// Which tuples. Required.
 	Filter *TupleFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// The most tuples that the call deletes; 0 = 1,000,000.
-	Limit         uint64 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	Limit uint64 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Delete only tuples that have expired. They count as absent for questions, but
+	// stay stored, and in the way of a schema that does not allow them, until
+	// somebody deletes or replaces them.
+	ExpiredOnly   bool `protobuf:"varint,4,opt,name=expired_only,json=expiredOnly,proto3" json:"expired_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -646,6 +650,13 @@ func (x *DeleteMatchingRequest) GetLimit() uint64 {
 		return x.Limit
 	}
 	return 0
+}
+
+func (x *DeleteMatchingRequest) GetExpiredOnly() bool {
+	if x != nil {
+		return x.ExpiredOnly
+	}
+	return false
 }
 
 // DeleteMatchingResponse tells how far the deletion is.
@@ -806,7 +817,8 @@ type ImportStart struct {
 	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// Names the import, so that it can be resumed after a failure: 1 to 128 bytes of
 	// letters, digits, "-", "_", "." and ":". Empty = it cannot. Only one import of a
-	// name runs at a time; the later one ends the earlier.
+	// name runs at a time; the later one ends the earlier. How far it is is forgotten
+	// 7 days after its last batch. A tenant has up to 1,000 of them unfinished.
 	ImportId string `protobuf:"bytes,2,opt,name=import_id,json=importId,proto3" json:"import_id,omitempty"`
 	// Go on behind the last durable batch of the import of that name; otherwise it
 	// begins anew.
@@ -1419,11 +1431,12 @@ const file_pemba_v1_tuple_service_proto_rawDesc = "" +
 	"\fReadResponse\x12'\n" +
 	"\x06tuples\x18\x01 \x03(\v2\x0f.pemba.v1.TupleR\x06tuples\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"t\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"\x97\x01\n" +
 	"\x15DeleteMatchingRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12-\n" +
 	"\x06filter\x18\x02 \x01(\v2\x15.pemba.v1.TupleFilterR\x06filter\x12\x14\n" +
-	"\x05limit\x18\x03 \x01(\x04R\x05limit\"d\n" +
+	"\x05limit\x18\x03 \x01(\x04R\x05limit\x12!\n" +
+	"\fexpired_only\x18\x04 \x01(\bR\vexpiredOnly\"d\n" +
 	"\x16DeleteMatchingResponse\x12\x18\n" +
 	"\adeleted\x18\x01 \x01(\x04R\adeleted\x12\x1a\n" +
 	"\bcomplete\x18\x02 \x01(\bR\bcomplete\x12\x14\n" +

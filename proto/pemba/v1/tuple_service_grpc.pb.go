@@ -42,10 +42,10 @@ type TupleServiceClient interface {
 	// is the same at the same view. Expired tuples are left out. There is always a
 	// first message, so the token is known when nothing is selected.
 	Read(ctx context.Context, in *ReadRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadResponse], error)
-	// DeleteMatching deletes the tuples that a filter selects, in many writes: it
-	// is not atomic. A message follows each write that is durable. A call that was
-	// cut off is resumed by calling again. Tuples that are written while it runs may
-	// be deleted, too.
+	// DeleteMatching deletes the tuples that a filter selects, expired ones among
+	// them, in many writes: it is not atomic. A message follows each write that is
+	// durable. A call that was cut off is resumed by calling again. Tuples that are
+	// written while it runs may be deleted, too, unless expired_only is set.
 	DeleteMatching(ctx context.Context, in *DeleteMatchingRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DeleteMatchingResponse], error)
 	// Import writes a stream of batches of tuples, each batch atomically, one after
 	// the other; a tuple that is there is replaced. Each batch has a sequence; the
@@ -184,10 +184,10 @@ type TupleServiceServer interface {
 	// is the same at the same view. Expired tuples are left out. There is always a
 	// first message, so the token is known when nothing is selected.
 	Read(*ReadRequest, grpc.ServerStreamingServer[ReadResponse]) error
-	// DeleteMatching deletes the tuples that a filter selects, in many writes: it
-	// is not atomic. A message follows each write that is durable. A call that was
-	// cut off is resumed by calling again. Tuples that are written while it runs may
-	// be deleted, too.
+	// DeleteMatching deletes the tuples that a filter selects, expired ones among
+	// them, in many writes: it is not atomic. A message follows each write that is
+	// durable. A call that was cut off is resumed by calling again. Tuples that are
+	// written while it runs may be deleted, too, unless expired_only is set.
 	DeleteMatching(*DeleteMatchingRequest, grpc.ServerStreamingServer[DeleteMatchingResponse]) error
 	// Import writes a stream of batches of tuples, each batch atomically, one after
 	// the other; a tuple that is there is replaced. Each batch has a sequence; the

@@ -1146,7 +1146,11 @@ type StatusResponse struct {
 	// Highest index in its log.
 	LastLogIndex uint64 `protobuf:"varint,11,opt,name=last_log_index,json=lastLogIndex,proto3" json:"last_log_index,omitempty"`
 	// Nanoseconds since its store had all that a leader had committed.
-	LastContact   int64 `protobuf:"varint,12,opt,name=last_contact,json=lastContact,proto3" json:"last_contact,omitempty"`
+	LastContact int64 `protobuf:"varint,12,opt,name=last_contact,json=lastContact,proto3" json:"last_contact,omitempty"`
+	// Its clock, in nanoseconds since 1970.
+	Clock int64 `protobuf:"varint,13,opt,name=clock,proto3" json:"clock,omitempty"`
+	// True if its disk is too full to take more of the log.
+	DiskFull      bool `protobuf:"varint,14,opt,name=disk_full,json=diskFull,proto3" json:"disk_full,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1263,6 +1267,20 @@ func (x *StatusResponse) GetLastContact() int64 {
 		return x.LastContact
 	}
 	return 0
+}
+
+func (x *StatusResponse) GetClock() int64 {
+	if x != nil {
+		return x.Clock
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetDiskFull() bool {
+	if x != nil {
+		return x.DiskFull
+	}
+	return false
 }
 
 // MarkRequest names a marker that is about to be written.
@@ -1529,7 +1547,7 @@ const file_pemba_node_v1_node_service_proto_rawDesc = "" +
 	"\x05force\x18\x03 \x01(\bR\x05force\".\n" +
 	"\x0fOperateResponse\x12\x1b\n" +
 	"\tleader_id\x18\x01 \x01(\tR\bleaderId\"\x0f\n" +
-	"\rStatusRequest\"\xe8\x02\n" +
+	"\rStatusRequest\"\x9b\x03\n" +
 	"\x0eStatusResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12%\n" +
@@ -1543,7 +1561,9 @@ const file_pemba_node_v1_node_service_proto_rawDesc = "" +
 	"\fcommit_index\x18\n" +
 	" \x01(\x04R\vcommitIndex\x12$\n" +
 	"\x0elast_log_index\x18\v \x01(\x04R\flastLogIndex\x12!\n" +
-	"\flast_contact\x18\f \x01(\x03R\vlastContact\"%\n" +
+	"\flast_contact\x18\f \x01(\x03R\vlastContact\x12\x14\n" +
+	"\x05clock\x18\r \x01(\x03R\x05clock\x12\x1b\n" +
+	"\tdisk_full\x18\x0e \x01(\bR\bdiskFull\"%\n" +
 	"\vMarkRequest\x12\x16\n" +
 	"\x06marker\x18\x01 \x01(\tR\x06marker\"\x0e\n" +
 	"\fMarkResponse\"%\n" +

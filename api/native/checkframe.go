@@ -1,0 +1,326 @@
+package native
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/pemba-authz/pemba/authz"
+	"github.com/pemba-authz/pemba/internal/telemetry"
+	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
+	"github.com/pemba-authz/pemba/tuple"
+)
+
+const (
+	// frameTick is how long a frame's answers wait for those that are not ready,
+	// and how long one question may keep a goroutine before the questions behind
+	// it are taken by another.
+	frameTick = 2 * time.Millisecond
+
+	// maxFrameHelpers is how many goroutines a frame gets beside its first.
+	maxFrameHelpers = 15
+
+	// frameFields is how many numbers of a frame are one question.
+	frameFields = 6
+)
+
+// A checkFrame is a frame under way. One goroutine answers its questions in
+// turn and sends all answers at the end. Only when that takes long, a timer has
+// others send what is ready and, if one question is the reason, answer the rest.
+type checkFrame struct {
+	stream *checkStream
+	id     uint64
+	frame  *pembav1.CheckFrame
+	n      int // questions
+
+	contexts []string // of the questions; nil = none has one
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	call   telemetry.Call
+	span   telemetry.Span
+
+	asked authz.Consistency
+	at    authz.Viewpoint
+	atErr error         // why there is no viewpoint
+	done  []frameResult // each written by who took its index from next
+	next  atomic.Int32  // the first question that nobody has taken
+
+	mu      sync.Mutex
+	ready   []uint32    // guarded by mu: answered and not sent
+	over    bool        // guarded by mu: the first goroutine is done
+	seen    int32       // guarded by mu: next at the last tick
+	helpers int         // guarded by mu: ever started to answer
+	busy    int         // guarded by mu: goroutines that answer or send
+	timer   *time.Timer // guarded by mu; nil = there is only one question
+}
+
+// A frameResult is what a question came to.
+type frameResult struct {
+	decision     pembav1.Decision
+	steps, reads int32
+	missing      []string
+	err          *pembav1.Error
+}
+
+// answerFrame answers all questions of a frame. Its error is that of the stream.
+func (c *checkStream) answerFrame(r *pembav1.StreamCheckRequest) error {
+	s, frame := c.server, r.GetFrame()
+	if err := checkFrameShape(frame); err != nil {
+		return c.send(s.streamError(r, err))
+	}
+	n := len(frame.GetQuestions()) / frameFields
+	f := &checkFrame{
+		stream: c, id: r.GetId(), frame: frame, n: n, done: make([]frameResult, n), ready: make([]uint32, 0, n),
+		contexts: contextsOf(frame, n), call: s.frames.Begin(), busy: 1,
+	}
+	f.ctx, f.span = s.guard.tracer.Sample(c.ctx, pembav1.PermissionService_ServiceDesc.ServiceName, "StreamCheck/Frame")
+	f.choose()
+	if n > 1 {
+		f.mu.Lock()
+		f.timer = time.AfterFunc(f.period(), f.tick)
+		f.mu.Unlock()
+	}
+	f.work()
+	f.mu.Lock()
+	f.over = true
+	if f.timer != nil {
+		f.timer.Stop()
+	}
+	f.mu.Unlock()
+	return f.leave()
+}
+
+// checkFrameShape says what is wrong with a frame as a whole.
+func checkFrameShape(f *pembav1.CheckFrame) error {
+	const questions, contexts = "frame.questions", "frame.contexts"
+	n := len(f.GetQuestions())
+	switch {
+	case n == 0:
+		return missing(questions, "ask at least one question")
+	case n%frameFields != 0:
+		return invalid(questions, "", "six numbers are a question")
+	case n > maxItems*frameFields:
+		return tooMany(questions, n/frameFields, maxItems)
+	}
+	for _, i := range f.GetQuestions() {
+		if int64(i) > int64(len(f.GetTexts())) {
+			return invalid(questions, "", "each number is one of a text, or 0")
+		}
+	}
+	for _, c := range f.GetContexts() {
+		if int64(c.GetQuestion()) >= int64(n/frameFields) {
+			return invalid(contexts, "", "each is of a question of the frame")
+		}
+	}
+	return nil
+}
+
+// contextsOf returns the contexts of a frame's n questions, nil = none has one.
+func contextsOf(f *pembav1.CheckFrame, n int) []string {
+	if len(f.GetContexts()) == 0 {
+		return nil
+	}
+	contexts := make([]string, n)
+	for _, c := range f.GetContexts() {
+		contexts[c.GetQuestion()] = c.GetContextJson()
+	}
+	return contexts
+}
+
+// choose finds where the frame's questions are answered, within its time.
+func (f *checkFrame) choose() {
+	var err error
+	f.asked, err = consistencyOf(f.frame.GetConsistency())
+	f.cancel = func() {}
+	switch {
+	case f.frame.GetTimeoutMs() > 0:
+		f.ctx, f.cancel = context.WithTimeout(f.ctx, time.Duration(f.frame.GetTimeoutMs())*time.Millisecond)
+	case f.asked.Level != authz.Any:
+		f.ctx, f.cancel = f.stream.server.bounded(f.ctx)
+	}
+	if err == nil {
+		err = f.view()
+	}
+	f.atErr = err
+}
+
+// view is its own function so that a panic is the frame's error only.
+func (f *checkFrame) view() (err error) {
+	s := f.stream.server
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.guard.panicked("StreamCheck", p)
+		}
+	}()
+	f.at, err = s.service.Viewpoint(f.ctx, f.frame.GetTenant(), f.asked)
+	return err
+}
+
+// work answers questions until all are taken.
+func (f *checkFrame) work() {
+	for {
+		i := int(f.next.Add(1)) - 1
+		if i >= f.n {
+			return
+		}
+		f.answer(i)
+		f.mu.Lock()
+		f.ready = append(f.ready, uint32(i))
+		f.mu.Unlock()
+	}
+}
+
+func (f *checkFrame) answer(i int) {
+	s, r := f.stream.server, &f.done[i]
+	call := s.checks.Begin()
+	defer func() {
+		if p := recover(); p != nil {
+			*r = frameResult{err: s.guard.itemError("", s.guard.panicked("StreamCheck", p))}
+		}
+		call.End(uint32(r.err.GetCode()))
+	}()
+	q, err := f.question(i)
+	if err == nil {
+		err = f.atErr
+	}
+	var a authz.Answer
+	if err == nil {
+		a, err = f.at.Check(f.ctx, &q)
+	}
+	if err != nil {
+		r.err = s.guard.itemError("", stopped(f.stream.ctx, atConsistency(err, f.asked)))
+		return
+	}
+	*r = frameResult{decision: decisionOf(a.Decision), steps: count(a.Steps), reads: count(a.Reads), missing: a.Missing}
+}
+
+// question translates a question as checkRequestOf does.
+func (f *checkFrame) question(i int) (authz.Question, error) {
+	numbers := f.frame.GetQuestions()[i*frameFields:][:frameFields]
+	q := authz.Question{
+		Object:     tuple.Object{Type: f.text(numbers[0]), ID: f.text(numbers[1])},
+		Permission: f.text(numbers[2]),
+		Subject:    plainSubject(f.text(numbers[3]), f.text(numbers[4]), f.text(numbers[5])),
+	}
+	if q.Permission == "" {
+		return q, missingPermission()
+	}
+	if len(f.contexts) == 0 {
+		return q, nil
+	}
+	var err error
+	q.Context, err = contextOf("context_json", f.contexts[i])
+	return q, err
+}
+
+func (f *checkFrame) text(number uint32) string {
+	if number == 0 {
+		return ""
+	}
+	return f.frame.GetTexts()[number-1]
+}
+
+// tick runs while the frame takes long.
+func (f *checkFrame) tick() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over {
+		return
+	}
+	taken := f.next.Load()
+	stuck := taken == f.seen && int(taken) < f.n && f.helpers < maxFrameHelpers
+	f.seen = taken
+	if stuck {
+		f.helpers++
+	}
+	if stuck || len(f.ready) > 0 {
+		f.busy++
+		f.stream.workers.Go(func() { // the first goroutine is one of the workers, so this is before their end
+			_ = f.flush() // a stream that is broken tells who receives
+			if stuck {
+				f.work()
+			}
+			_ = f.leave()
+		})
+	}
+	f.timer.Reset(f.period())
+}
+
+func (f *checkFrame) period() time.Duration { return cmp.Or(f.stream.server.streams.tick, frameTick) }
+
+// leave sends what is ready. The last goroutine ends the frame before.
+func (f *checkFrame) leave() error {
+	f.mu.Lock()
+	f.busy--
+	last := f.busy == 0
+	f.mu.Unlock()
+	if last {
+		f.end()
+	}
+	return f.flush()
+}
+
+// flush sends the answers that are ready.
+func (f *checkFrame) flush() error {
+	f.mu.Lock()
+	ready := f.ready
+	f.ready = nil
+	f.mu.Unlock()
+	if len(ready) == 0 {
+		return nil
+	}
+	reply := &frameReply{}
+	answer := &reply.answer
+	numbers := make([]int32, 2*len(ready))
+	answer.Decisions = make([]pembav1.Decision, len(ready))
+	answer.Steps, answer.Reads = numbers[:len(ready)], numbers[len(ready):]
+	if len(ready) < f.n {
+		answer.Questions = ready
+	}
+	for k := range ready {
+		i := k
+		if len(ready) < f.n {
+			i = int(ready[k])
+		}
+		r := &f.done[i]
+		answer.Decisions[k], answer.Steps[k], answer.Reads[k] = r.decision, r.steps, r.reads
+		if r.err != nil {
+			answer.Errors = append(answer.Errors, &pembav1.CheckFrameAnswer_FrameError{Decision: uint32(k), Error: r.err})
+		}
+		if len(r.missing) > 0 {
+			answer.Missing = append(answer.Missing, &pembav1.CheckFrameAnswer_FrameMissing{Decision: uint32(k), MissingContext: r.missing})
+		}
+	}
+	if f.atErr == nil {
+		reply.time.Seconds, reply.time.Nanos = seconds(f.at.Time)
+		answer.Token, answer.DecisionTime = f.at.Token, &reply.time
+	}
+	reply.wrapper.Frame, reply.response.Id, reply.response.Answer = answer, f.id, &reply.wrapper
+	return f.stream.send(&reply.response)
+}
+
+// A frameReply is a message with its parts in one allocation.
+type frameReply struct {
+	response pembav1.StreamCheckResponse
+	wrapper  pembav1.StreamCheckResponse_Frame
+	answer   pembav1.CheckFrameAnswer
+	time     timestamppb.Timestamp
+}
+
+// end counts and traces the frame.
+func (f *checkFrame) end() {
+	f.cancel()
+	var whole *pembav1.Error
+	if f.atErr != nil {
+		whole = f.done[0].err
+	}
+	if f.span.Traced() {
+		traceFrame(f.span, f.done)
+	}
+	endItem(f.call, f.span, whole)
+}
