@@ -18,7 +18,7 @@ RACY     := ./store ./graph ./check ./cluster ./authz ./api/... ./client
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build bin/pemba (static)
@@ -65,6 +65,19 @@ bench: build ## Run the hot-path benchmarks (BENCH= narrows), then check beside 
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./... | tee bench-go.out
 	bin/pemba bench --spawn --rounds 10 --cache-size 0 --out bench-cache-off.json
 	bin/pemba bench --spawn --rounds 10 --out bench-cache-on.json
+
+.PHONY: bench-compare
+bench-compare: ## Compare allocations, reads and instructions with those of a commit (REF=, default HEAD); fail if they have grown
+	$(GO) run ./bench/compare -ref $(or $(REF),HEAD)
+
+.PHONY: bench-peers
+bench-peers: build ## Measure beside other servers that run already (ARGS="--spicedb HOST:PORT --token T --openfga HOST:PORT --html peers.html")
+	$(GO) -C bench/peers build -o ../../bin/peers .
+	bin/peers --spawn bin/pemba $(ARGS)
+
+.PHONY: bench-results
+bench-results: build ## Measure everything on a quiet machine and write bench/results/latest.md (hours; TUPLES, LARGE, COUNT, ROUNDS)
+	bench/results/measure.sh
 
 .PHONY: cover
 cover: ## Write cover.html and print the total coverage

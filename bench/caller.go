@@ -19,6 +19,11 @@ type request interface {
 	String() string
 }
 
+// writer is a request that leaves tuples behind.
+type writer interface {
+	cleanUp(ctx context.Context) error
+}
+
 // singleCaller has one request in flight at a time.
 type singleCaller struct {
 	load     *Load
@@ -67,7 +72,7 @@ func (c *singleCaller) tallies() []*tally { return c.tally }
 
 func (c *singleCaller) cleanUp(ctx context.Context) error {
 	for _, r := range c.requests {
-		if w, ok := r.(*writeRequest); ok {
+		if w, ok := r.(writer); ok {
 			return w.cleanUp(ctx)
 		}
 	}
@@ -75,10 +80,7 @@ func (c *singleCaller) cleanUp(ctx context.Context) error {
 }
 
 func (l *Load) request(op Op, conn *grpc.ClientConn, source *Source, random *rand.Rand) request {
-	batch := l.Batch
-	if batch <= 0 {
-		batch = op.defaultBatch()
-	}
+	batch := l.batchOf(op)
 	switch op {
 	case Batch, BatchEcho:
 		return newBatchRequest(l, op, conn, source, batch)

@@ -27,7 +27,7 @@ type Installed struct {
 // Install writes the schema of p and then, as one import, its tuples; those that
 // are there already are replaced.
 func (p *Population) Install(ctx context.Context, conn grpc.ClientConnInterface, tenant string) (Installed, error) {
-	schema, err := Schema()
+	schema, err := p.Schema()
 	if err != nil {
 		return Installed{}, err
 	}
@@ -40,7 +40,7 @@ func (p *Population) Install(ctx context.Context, conn grpc.ClientConnInterface,
 		return Installed{}, fmt.Errorf("import the population: %w", err)
 	}
 	took := time.Since(start).Seconds()
-	return Installed{Tuples: p.size, Seconds: took, PerSecond: float64(p.size) / took}, nil
+	return Installed{Tuples: p.Size(), Seconds: took, PerSecond: float64(p.Size()) / took}, nil
 }
 
 // importBatch is how many tuples are written atomically: a few hundred KiB, far
@@ -75,7 +75,7 @@ func (p *Population) sendAll(stream importStream, tenant string) error {
 	for t := range p.Tuples() {
 		batch = append(batch, tupleMessage(t))
 		sent++
-		if len(batch) < importBatch && sent < p.size {
+		if len(batch) < importBatch && sent < p.Size() {
 			continue
 		}
 		part := &pb.ImportRequest_Batch{Batch: &pb.ImportBatch{Sequence: uint64(sent), Tuples: batch}}

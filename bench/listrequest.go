@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
 
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
-	"github.com/pemba-authz/pemba/tuple"
 )
 
 // listRequest asks for all objects of a question's type on which its subject has
@@ -22,18 +20,16 @@ type listRequest struct {
 	op       Op
 	client   pb.PermissionServiceClient
 	source   *Source
-	random   *rand.Rand
 	tenant   string
 	question Question
-
-	// Of the list under way.
-	results int
-	first   time.Time      // of the first result
-	watched map[string]int // how often some ids that might be listed were; nil = not looked at
+	list     listing
 }
 
 func newListRequest(l *Load, op Op, conn *grpc.ClientConn, source *Source, random *rand.Rand) *listRequest {
-	return &listRequest{op: op, client: pb.NewPermissionServiceClient(conn), source: source, random: random, tenant: l.Tenant}
+	return &listRequest{
+		op: op, client: pb.NewPermissionServiceClient(conn), source: source, tenant: l.Tenant,
+		list: listing{population: source.population, op: op, random: random},
+	}
 }
 
 func (r *listRequest) prepare() { r.question = r.source.Next() }
@@ -41,25 +37,11 @@ func (r *listRequest) prepare() { r.question = r.source.Next() }
 func (r *listRequest) do(ctx context.Context, due time.Time, t *tally) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // a list that is not read to its end
-	r.results, r.first, r.watched = 0, time.Time{}, nil
-	slot := t.sample.offer()
-	if slot >= 0 {
-		r.watch(t.sample.size)
-	}
+	slot := r.list.begin(r.question, t)
 	if err := r.read(ctx); err != nil {
 		return err
 	}
-	if r.results == 0 {
-		r.first = time.Now()
-	}
-	t.answered(due, r.results)
-	record(t.first, r.first.Sub(due))
-	if slot < 0 {
-		return nil
-	}
-	kept, err := r.kept()
-	t.sample.groups[slot] = kept
-	return err
+	return r.list.end(due, slot, t)
 }
 
 func (r *listRequest) read(ctx context.Context) error {
@@ -71,7 +53,7 @@ func (r *listRequest) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return readList(r, stream, (*pb.ListObjectsResponse).GetObjects)
+		return readList(&r.list, stream, (*pb.ListObjectsResponse).GetObjects)
 	}
 	stream, err := r.client.ListSubjects(ctx, &pb.ListSubjectsRequest{
 		Tenant: r.tenant, Object: &pb.Object{Type: q.Object.Type, Id: q.Object.ID},
@@ -80,7 +62,7 @@ func (r *listRequest) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return readList(r, stream, (*pb.ListSubjectsResponse).GetSubjects)
+	return readList(&r.list, stream, (*pb.ListSubjectsResponse).GetSubjects)
 }
 
 // listed is one result of either list.
@@ -98,13 +80,13 @@ type counted[M any] interface {
 
 // readList reads a list to its end. Populations have neither caveats nor
 // wildcards, so every result is allowed.
-func readList[M any, P counted[M], R listed](r *listRequest, stream grpc.ServerStreamingClient[M], results func(*M) []R) error {
+func readList[M any, P counted[M], R listed](l *listing, stream grpc.ServerStreamingClient[M], results func(*M) []R) error {
 	count := int64(0)
 	for {
 		message, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			if count != int64(r.results) {
-				return fmt.Errorf("the list has %d results and says %d", r.results, count)
+			if count != int64(l.results) {
+				return fmt.Errorf("the list has %d results and says %d", l.results, count)
 			}
 			return nil
 		}
@@ -112,71 +94,13 @@ func readList[M any, P counted[M], R listed](r *listRequest, stream grpc.ServerS
 			return err
 		}
 		count = P(message).GetCount()
-		part := results(message)
-		if r.results == 0 && len(part) > 0 {
-			r.first = time.Now()
-		}
-		r.results += len(part)
-		for _, one := range part {
+		for _, one := range results(message) {
 			if one.GetDecision() != pb.Decision_DECISION_ALLOWED {
 				return fmt.Errorf("%s is listed with %s %s", one.GetId(), one.GetDecision(), one.GetError().GetMessage())
 			}
-			if r.watched == nil {
-				continue
-			}
-			if n, ok := r.watched[one.GetId()]; ok {
-				r.watched[one.GetId()] = n + 1
-			}
+			l.add(one.GetId())
 		}
 	}
-}
-
-// watch chooses n ids that might be listed.
-func (r *listRequest) watch(n int) {
-	o := &r.source.population.orgs[r.question.org]
-	letter, count := o.candidates(&r.question, r.op)
-	prefix := "o" + strconv.Itoa(o.index)
-	r.watched = make(map[string]int, n)
-	for range n {
-		r.watched[id(prefix, letter, r.random.IntN(count))] = 0
-	}
-}
-
-// candidates says of which kind, and how many, what a list about q may hold is.
-func (o *org) candidates(q *Question, op Op) (letter byte, count int) {
-	switch {
-	case op == ListObjects:
-		for _, k := range kinds {
-			if k.typ == q.Object.Type {
-				return k.letter, k.count(o)
-			}
-		}
-	case q.Subject.Type == "user":
-		return 'u', o.users
-	}
-	return 's', o.accounts
-}
-
-// kept are the decisions that the list implies for the watched ids.
-func (r *listRequest) kept() ([]Answered, error) {
-	var all []Answered
-	for id, times := range r.watched {
-		q := r.question
-		if r.op == ListObjects {
-			q.Object.ID = id
-		} else {
-			q.Subject = tuple.Subject{Type: q.Subject.Type, ID: id}
-		}
-		decision := pb.Decision_DECISION_DENIED
-		switch {
-		case times == 1:
-			decision = pb.Decision_DECISION_ALLOWED
-		case times > 1:
-			return nil, fmt.Errorf("%s is listed %d times", id, times)
-		}
-		all = append(all, Answered{q, r.op, decision})
-	}
-	return all, nil
 }
 
 func (r *listRequest) String() string {

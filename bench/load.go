@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 // Load is callers that make requests of a server. It is a value: it can be
 // changed and run again, but not at the same time.
 type Load struct {
-	Conns     []*grpc.ClientConn // callers are spread over them; at least one
+	Conns     []*grpc.ClientConn // callers are spread over them; at least one, unless there are Clients
+	Clients   []Client           // instead of Conns, for other systems; callers are spread over them
 	Op        Op
 	Mix       Mix // of Mixed; nil = DefaultMix
 	Callers   int
@@ -32,21 +34,25 @@ type Load struct {
 
 func (l *Load) validate() error {
 	switch {
-	case len(l.Conns) == 0 || l.Callers < 1 || l.Duration <= 0 && l.Requests <= 0:
+	case len(l.Conns)+len(l.Clients) == 0 || l.Callers < 1 || l.Duration <= 0 && l.Requests <= 0:
 		return errors.New("a load needs a connection, a caller, and a duration or a number of requests")
 	case !l.Op.Valid():
 		return fmt.Errorf("%q is no operation", l.Op)
+	case len(l.Clients) > 0 && !slices.Contains(clientOps, l.Op):
+		return fmt.Errorf("%s is an operation of pemba's native API only", l.Op)
 	case l.Rate > 0 && l.arrivals() < 1:
 		return fmt.Errorf("%g requests/s: not one is due in %s", l.Rate, l.Duration)
 	}
 	return nil
 }
 
-func (l *Load) batch() int {
+func (l *Load) batch() int { return l.batchOf(l.Op) }
+
+func (l *Load) batchOf(op Op) int {
 	if l.Batch > 0 {
 		return l.Batch
 	}
-	return l.Op.defaultBatch()
+	return op.defaultBatch()
 }
 
 func (l *Load) inFlight() int {
@@ -112,10 +118,10 @@ func cleanUp(ctx context.Context, callers []runner) {
 // in order, so that a run is the same for the same seed.
 func (l *Load) caller(i int) runner {
 	random := newRandom(l.Questions.seed + uint64(i))
-	conn, source := l.Conns[i%len(l.Conns)], l.Questions.Source()
+	source := l.Questions.Source()
 	share := (l.Verify + l.Callers - 1) / l.Callers
 	if l.Op.streams() {
-		return newStreamCaller(l, conn, source, newTally(l.Op, newSample(l.Op, share, random)))
+		return newStreamCaller(l, l.Conns[i%len(l.Conns)], source, newTally(l.Op, newSample(l.Op, share, random)))
 	}
 	c := &singleCaller{load: l, random: random, mix: Mix{{l.Op, 1}}}
 	if l.Op == Mixed {
@@ -128,7 +134,11 @@ func (l *Load) caller(i int) runner {
 	for _, s := range c.mix {
 		kept := int(float64(share)*s.Weight/c.total + 0.999)
 		c.tally = append(c.tally, newTally(s.Op, newSample(s.Op, kept, random)))
-		c.requests = append(c.requests, l.request(s.Op, conn, source, random))
+		if len(l.Clients) > 0 {
+			c.requests = append(c.requests, l.clientRequest(s.Op, l.Clients[i%len(l.Clients)], source, random))
+		} else {
+			c.requests = append(c.requests, l.request(s.Op, l.Conns[i%len(l.Conns)], source, random))
+		}
 	}
 	return c
 }

@@ -24,7 +24,7 @@ type org struct {
 }
 
 func planOrg(index, budget int) org {
-	share := func(of int) int { return of * budget / orgTuples }
+	share := func(of int) int { return of * budget / partTuples }
 	o := org{index: index, budget: budget}
 	o.users = max(36, share(600))
 	o.clouds = max(2, share(6))

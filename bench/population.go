@@ -3,84 +3,77 @@
 package bench
 
 import (
-	"errors"
-	"fmt"
 	"iter"
-	"sync"
 
-	"go.yaml.in/yaml/v3"
-
-	"github.com/pemba-authz/pemba/examples"
 	"github.com/pemba-authz/pemba/tuple"
 )
 
-// MinTuples is the smallest population: below it, an organization would hold
-// groups and bindings only, and no resources.
+// MinTuples is the smallest population, and the smallest part of one: below it
+// there would be groups and bindings only, and no resources.
 const MinTuples = 1000
 
-// orgTuples is how many tuples one organization of a large population has if
-// nothing else is said.
-const orgTuples = 10_000
+// partTuples is how many tuples an organization or company of a large population
+// has if nothing else is said.
+const partTuples = 10_000
 
-// Population is the cloud example at scale: a fixed number of tuples over
-// organizations of equal size, the same for the same size and seed. It is
-// immutable; tuples are generated anew on each pass and not kept.
+// Population is a fixed number of tuples with the questions to ask about them,
+// the same for the same Plan. It is immutable; tuples are generated anew on each
+// pass and not kept.
 type Population struct {
-	size int
-	seed uint64
-	orgs []org
+	plan  Plan // complete
+	shape shape
 }
 
-// NewPopulation plans a population of n tuples, at least MinTuples. It has as
-// many organizations as are asked for; 0 = one for each 10,000 tuples. The fewer
-// they are, the longer are lists.
+// shape is what the workloads differ in. It is immutable, and its methods may be
+// called by several goroutines.
+type shape interface {
+	schema() (string, error)
+
+	// tuples yields plan.Tuples tuples, their keys distinct, in a fixed order, until
+	// yield has enough.
+	tuples(yield func(tuple.Tuple) bool)
+
+	// total is the number of questions, question the n-th of them, n < total.
+	total() uint64
+	question(n uint64) Question
+
+	// listed is the number of ids that a list about q may hold, and the i-th of them.
+	listed(q *Question, op Op) (n int, id func(i int) string)
+
+	// facts returns a function for the tuples of an object of a part, in any order.
+	// What it returns may be shared.
+	facts(part int) func(tuple.Object) []tuple.Tuple
+
+	// scratch makes a tuple of an object and a subject that nothing else names, so
+	// that it changes no answer.
+	scratch(object, subject string) tuple.Tuple
+}
+
+// NewPopulation plans a population of n tuples of the cloud example, at least
+// MinTuples. It has as many organizations as are asked for; 0 = one for each
+// 10,000 tuples. The fewer they are, the longer are lists.
 func NewPopulation(n, organizations int, seed uint64) (*Population, error) {
-	if organizations <= 0 {
-		organizations = max(1, n/orgTuples)
-	}
-	if n/organizations < MinTuples {
-		return nil, fmt.Errorf("each organization of a population has at least %d tuples, not %d", MinTuples, n/organizations)
-	}
-	p := &Population{size: n, seed: seed, orgs: make([]org, organizations)}
-	left := n
-	for i := range p.orgs {
-		budget := left / (len(p.orgs) - i)
-		left -= budget
-		p.orgs[i] = planOrg(i, budget)
-		p.orgs[i].instances = p.orgs[i].generate(seed, func(tuple.Tuple) bool { return true })
-	}
-	return p, nil
+	return Plan{Workload: IAM, Tuples: n, Parts: max(0, organizations), Seed: seed}.Population()
 }
 
-// Organizations is their number.
-func (p *Population) Organizations() int { return len(p.orgs) }
+// Plan is what p was made by, with the defaults filled in.
+func (p *Population) Plan() Plan { return p.plan }
+
+// Size is the number of tuples.
+func (p *Population) Size() int { return p.plan.Tuples }
+
+// Organizations is their number, or that of companies; 0 for a workload that has none.
+func (p *Population) Organizations() int { return p.plan.Parts }
 
 // Tuples generates the tuples, all keys distinct, in a fixed order.
-func (p *Population) Tuples() iter.Seq[tuple.Tuple] {
-	return func(yield func(tuple.Tuple) bool) {
-		for i := range p.orgs {
-			stopped := false
-			p.orgs[i].generate(p.seed, func(t tuple.Tuple) bool {
-				stopped = !yield(t)
-				return !stopped
-			})
-			if stopped {
-				return
-			}
-		}
-	}
-}
+func (p *Population) Tuples() iter.Seq[tuple.Tuple] { return p.shape.tuples }
 
-// Schema is the schema of the cloud example, which every population obeys.
-var Schema = sync.OnceValues(func() (string, error) {
-	var file struct {
-		Schema string `yaml:"schema"`
-	}
-	if err := yaml.Unmarshal([]byte(examples.Cloud), &file); err != nil {
-		return "", fmt.Errorf("read the cloud example: %w", err)
-	}
-	if file.Schema == "" {
-		return "", errors.New("read the cloud example: it has no schema")
-	}
-	return file.Schema, nil
-})
+// Schema is what the tuples obey, in the schema language.
+func (p *Population) Schema() (string, error) { return p.shape.schema() }
+
+// Scratch makes a tuple for writers: of an object and a subject that the
+// population does not have, ids that begin with "bench-" for example, so that it
+// changes no answer.
+func (p *Population) Scratch(object, subject string) tuple.Tuple {
+	return p.shape.scratch(object, subject)
+}

@@ -31,7 +31,7 @@ func TestPopulation_HasExactlyItsSizeInDistinctTuples(t *testing.T) {
 		if len(keys) != n {
 			t.Errorf("a population of %d has %d distinct tuples", n, len(keys))
 		}
-		if got := p.orgs[len(p.orgs)-1].instances; got == 0 {
+		if got := p.shape.(*iam).orgs[p.Organizations()-1].instances; got == 0 {
 			t.Errorf("a population of %d has an organization without instances", n)
 		}
 	}

@@ -12,7 +12,7 @@ type Question struct {
 	Object     tuple.Object
 	Permission string
 	Subject    tuple.Subject
-	org        int // that both belong to
+	part       int // of the population that both belong to, 0 if it has no parts
 }
 
 func (q Question) String() string {
@@ -74,7 +74,7 @@ func (o *org) question(n uint64) Question {
 	prefix := "o" + strconv.Itoa(o.index)
 	subjects := uint64(o.users + o.accounts)
 	s, rest := int(n%subjects), int(n/subjects)
-	q := Question{Subject: o.subject(prefix, s), org: o.index}
+	q := Question{Subject: o.subject(prefix, s), part: o.index}
 	for i := range kinds {
 		k := &kinds[i]
 		size := k.count(o) * len(k.permissions)

@@ -12,22 +12,20 @@ import (
 
 // Report is the outcome of a measurement with what is needed to judge it.
 type Report struct {
-	Time          time.Time  `json:"time"`
-	Commit        string     `json:"commit"` // of the load generator's build; "+" marks uncommitted changes
-	Machine       Machine    `json:"machine"`
-	Server        string     `json:"server"` // how the server ran
-	Tuples        int        `json:"tuples"`
-	Organizations int        `json:"organizations"`
-	Seed          uint64     `json:"seed"`           // of the population
-	Order         uint64     `json:"order"`          // of the questions
-	Skew          float64    `json:"skew,omitempty"` // exponent of the Zipf distribution of the questions; 0 = uniform
-	Connections   int        `json:"connections"`
-	Rate          float64    `json:"rate,omitempty"` // requests a second that were offered; 0 = closed loop
-	Batch         int        `json:"batch,omitempty"`
-	InFlight      int        `json:"in_flight,omitempty"`
-	Mix           string     `json:"mix,omitempty"`
-	Installed     *Installed `json:"installed,omitempty"`
-	Series        []Series   `json:"series,omitempty"`
+	Time        time.Time  `json:"time"`
+	Commit      string     `json:"commit"` // of the load generator's build; "+" marks uncommitted changes
+	Machine     Machine    `json:"machine"`
+	Server      string     `json:"server"` // how the server ran
+	Population  Plan       `json:"population"`
+	Order       uint64     `json:"order"`          // of the questions
+	Skew        float64    `json:"skew,omitempty"` // exponent of the Zipf distribution of the questions; 0 = uniform
+	Connections int        `json:"connections"`
+	Rate        float64    `json:"rate,omitempty"` // requests a second that were offered; 0 = closed loop
+	Batch       int        `json:"batch,omitempty"`
+	InFlight    int        `json:"in_flight,omitempty"`
+	Mix         string     `json:"mix,omitempty"`
+	Installed   *Installed `json:"installed,omitempty"`
+	Series      []Series   `json:"series,omitempty"`
 }
 
 // Machine describes where a measurement ran.

@@ -49,7 +49,11 @@ type Result struct {
 
 	parts   []Result   // of a mixed run, by operation
 	answers []Answered // sampled
+	times   *hdrhistogram.Histogram
 }
+
+// Answers are those that were sampled, for Population.Verify.
+func (r *Result) Answers() []Answered { return r.answers }
 
 // result describes what t holds of a run that took some time.
 func (t *tally) result(callers int, took time.Duration) Result {
@@ -60,6 +64,7 @@ func (t *tally) result(callers int, took time.Duration) Result {
 		PerSecond:      float64(t.requests) / took.Seconds(),
 		ItemsPerSecond: float64(t.items) / took.Seconds(),
 		Latency:        latencyOf(t.times),
+		times:          t.times,
 	}
 	if t.decided > 0 {
 		r.AllowedShare = float64(t.allowed) / float64(t.decided)

@@ -38,6 +38,25 @@ type Series struct {
 	Parts    []Series `json:"parts,omitempty"` // of a mixed load, by operation
 }
 
+// Summarize returns what rounds of the same load come to, at least one.
+func Summarize(rounds []Result) Series {
+	s := Series{Rounds: rounds}
+	s.summarize()
+	return s
+}
+
+// Quantile is the latency, in microseconds, that a share of the requests of all
+// rounds did not exceed, 0 <= share <= 1. It needs the rounds of this process.
+func (s *Series) Quantile(share float64) float64 {
+	all := newTimes()
+	for i := range s.Rounds {
+		if h := s.Rounds[i].times; h != nil {
+			all.Merge(h)
+		}
+	}
+	return float64(all.ValueAtQuantile(100 * share))
+}
+
 // Measure runs load as each of ops in turn, rounds times; every other round goes
 // through them backwards. A shorter run of each before is not counted. Then the
 // reference judges the answers that were sampled; one that it does not agree with

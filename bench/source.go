@@ -2,19 +2,18 @@ package bench
 
 import (
 	"math/rand/v2"
-	"sort"
 	"sync/atomic"
 )
 
 // Questions are the questions about a population in a shuffled order: each asks
-// about a subject and an object of the same organization.
+// about a subject and an object of the same part, if the population has parts.
 //
-// Uniform, no question comes twice before all have come. With a skew, the
+// Uniform, no question comes twice before all have come; outside of IAM, where
+// questions are drawn, few do. With a skew, the
 // questions' places in the order are their ranks, and they are drawn by a Zipf
 // distribution over the ranks: the first is the most frequent.
 type Questions struct {
 	population *Population
-	starts     []uint64 // of each organization, in the numbering of all questions
 	total      uint64
 	seed       uint64
 	skew       float64 // 0 = uniform
@@ -26,11 +25,7 @@ type Questions struct {
 // Questions shuffles the questions about p by seed. Skew is the exponent of a
 // Zipf distribution, larger than 1; 0 = uniform.
 func (p *Population) Questions(seed uint64, skew float64) *Questions {
-	q := &Questions{population: p, seed: seed, skew: skew}
-	for i := range p.orgs {
-		q.starts = append(q.starts, q.total)
-		q.total += p.orgs[i].questions()
-	}
+	q := &Questions{population: p, total: p.shape.total(), seed: seed, skew: skew}
 	q.order = newPermutation(q.total, seed)
 	return q
 }
@@ -63,7 +58,5 @@ func (s *Source) Next() Question {
 	} else {
 		place = (s.next.Add(1) - 1) % s.total
 	}
-	n := s.order.at(place)
-	i := sort.Search(len(s.starts), func(i int) bool { return s.starts[i] > n }) - 1
-	return s.population.orgs[i].question(n - s.starts[i])
+	return s.population.shape.question(s.order.at(place))
 }

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,21 +32,18 @@ func (e *WrongAnswerError) Error() string {
 // with the walk: the oracle, over the tuples that a question can depend on, made
 // anew by the generator. A difference is a *WrongAnswerError.
 func (p *Population) Verify(answers []Answered) error {
-	byOrg := make(map[int][]Answered)
+	byPart := make(map[int][]Answered)
 	for _, a := range answers {
-		byOrg[a.org] = append(byOrg[a.org], a)
+		byPart[a.part] = append(byPart[a.part], a)
 	}
 	wrong := &WrongAnswerError{Verified: len(answers)}
-	for i := range p.orgs {
-		if len(byOrg[i]) == 0 {
-			continue
-		}
-		r, err := p.reference(i)
+	for _, part := range slices.Sorted(maps.Keys(byPart)) {
+		r, err := p.reference(part)
 		if err != nil {
 			return err
 		}
-		for k, want := range r.decideAll(byOrg[i]) {
-			if a := byOrg[i][k]; a.Decision != want {
+		for k, want := range r.decideAll(byPart[part]) {
+			if a := byPart[part][k]; a.Decision != want {
 				wrong.Wrong = append(wrong.Wrong, fmt.Sprintf("%s: %s says %s, the reference %s",
 					a.Question, a.Op, decisionText(a.Decision), decisionText(want)))
 			}
@@ -60,15 +59,15 @@ func decisionText(d pb.Decision) string {
 	return strings.ToLower(strings.TrimPrefix(d.String(), "DECISION_"))
 }
 
-// reference knows one organization.
+// reference knows one part of a population.
 type reference struct {
-	world  *oracle.World                  // without tuples
-	tuples map[tuple.Object][]tuple.Tuple // by object
-	leaf   map[string]bool                // types without relations
+	world  *oracle.World // without tuples
+	tuples func(tuple.Object) []tuple.Tuple
+	leaf   map[string]bool // types without relations
 }
 
-func (p *Population) reference(org int) (*reference, error) {
-	source, err := Schema()
+func (p *Population) reference(part int) (*reference, error) {
+	source, err := p.Schema()
 	if err != nil {
 		return nil, err
 	}
@@ -76,14 +75,10 @@ func (p *Population) reference(org int) (*reference, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reference{tuples: make(map[tuple.Object][]tuple.Tuple), leaf: make(map[string]bool)}
+	r := &reference{tuples: p.shape.facts(part), leaf: make(map[string]bool)}
 	for _, d := range schema.Definitions {
 		r.leaf[d.Name] = len(d.Relations) == 0
 	}
-	p.orgs[org].generate(p.seed, func(t tuple.Tuple) bool {
-		r.tuples[t.Object] = append(r.tuples[t.Object], t)
-		return true
-	})
 	r.world, err = oracle.NewWorld(schema, nil)
 	return r, err
 }
@@ -131,7 +126,7 @@ func (r *reference) reachable(q *Question) []tuple.Tuple {
 	for open := []tuple.Object{q.Object}; len(open) > 0; {
 		object := open[0]
 		open = open[1:]
-		for _, t := range r.tuples[object] {
+		for _, t := range r.tuples(object) {
 			if r.leaf[t.Subject.Type] && t.Subject != q.Subject && !t.Subject.IsWildcard() {
 				continue
 			}

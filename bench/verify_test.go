@@ -46,7 +46,7 @@ func TestVerify_NamesEachWrongAnswer(t *testing.T) {
 	var answers []Answered
 	for range 50 {
 		q := questions.Next()
-		r, err := p.reference(q.org)
+		r, err := p.reference(q.part)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,13 +68,13 @@ func TestSample_KeepsEachRequestWithTheSameChance(t *testing.T) {
 	for seed := range uint64(runs) {
 		s := newSample(Check, kept, newRandom(seed))
 		for i := range offered {
-			s.keep(Answered{Question: Question{org: i}})
+			s.keep(Answered{Question: Question{part: i}})
 		}
 		if len(s.answers()) != kept {
 			t.Fatalf("%d answers kept", len(s.answers()))
 		}
 		for _, a := range s.answers() {
-			counts[a.org]++
+			counts[a.part]++
 		}
 	}
 	for i, n := range counts {

@@ -12,17 +12,19 @@ import (
 	"google.golang.org/grpc"
 
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
+	"github.com/pemba-authz/pemba/tuple"
 )
 
 // liveWrites is how many of its writes a caller leaves in the store, before each
 // further one is followed by the deletion of the oldest.
 const liveWrites = 32
 
-// writeRequest touches tuples and deletes them again. They are of a population of
-// their own, instances in no folder and users in no group, so that no question
-// about the population that is measured changes its answer.
+// writeRequest touches tuples and deletes them again. They are of objects and users
+// of their own, so that no question about the population that is measured changes
+// its answer.
 type writeRequest struct {
 	client  pb.TupleServiceClient
+	scratch func(object, subject string) tuple.Tuple
 	tenant  string
 	prefix  string
 	batch   int
@@ -35,8 +37,15 @@ type writeRequest struct {
 var writers atomic.Uint64
 
 func newWriteRequest(l *Load, conn *grpc.ClientConn, batch int) *writeRequest {
-	prefix := "bench-" + strconv.FormatInt(time.Now().UnixNano(), 36) + "-" + strconv.FormatUint(writers.Add(1), 36)
-	return &writeRequest{client: pb.NewTupleServiceClient(conn), tenant: l.Tenant, prefix: prefix, batch: batch}
+	return &writeRequest{
+		client: pb.NewTupleServiceClient(conn), scratch: l.Questions.population.Scratch,
+		tenant: l.Tenant, prefix: writerPrefix(), batch: batch,
+	}
+}
+
+// writerPrefix begins the ids of one writer's tuples.
+func writerPrefix() string {
+	return "bench-" + strconv.FormatInt(time.Now().UnixNano(), 36) + "-" + strconv.FormatUint(writers.Add(1), 36)
 }
 
 func (r *writeRequest) prepare() {
@@ -52,11 +61,8 @@ func (r *writeRequest) write(op pb.Update_Operation, n int) *pb.WriteRequest {
 	m := &pb.WriteRequest{Tenant: r.tenant, Updates: make([]*pb.Update, r.batch), RequestId: uuid.Must(uuid.NewV7()).String()}
 	for i := range m.Updates {
 		number := strconv.Itoa(n*r.batch + i)
-		m.Updates[i] = &pb.Update{Operation: op, Tuple: &pb.Tuple{
-			Object:   &pb.Object{Type: "instance", Id: r.prefix + "-i" + number},
-			Relation: "compute_operator",
-			Subject:  &pb.Subject{Type: "user", Id: r.prefix + "-u" + strconv.Itoa((n*r.batch+i)%100)},
-		}}
+		user := strconv.Itoa((n*r.batch + i) % 100)
+		m.Updates[i] = &pb.Update{Operation: op, Tuple: tupleMessage(r.scratch(r.prefix+"-i"+number, r.prefix+"-u"+user))}
 	}
 	return m
 }

@@ -28,14 +28,12 @@ type benchOptions struct {
 
 	connections int
 
-	tuples        int
-	organizations int
-	seed          uint64
-	order         uint64
-	dist          string
-	zipf          float64
-	load          bool
-	loadOnly      bool
+	plan     bench.Plan
+	order    uint64
+	dist     string
+	zipf     float64
+	load     bool
+	loadOnly bool
 
 	spawn     bool
 	cacheSize byteSize // of a spawned server
@@ -47,8 +45,8 @@ func (a *app) benchCommand() *cobra.Command {
 	cmd := a.client(&cobra.Command{
 		Use:   "bench",
 		Short: "Measure a server under load: checks, batches, streams, lists, writes",
-		Long: `Measure a server. Callers make requests about a generated population of the
-cloud example; --callers says how many, --op of which kind:
+		Long: `Measure a server. Callers make requests about a generated population; --callers
+says how many, --op of which kind:
 
   check           one question, unary
   batch           --batch questions in one message
@@ -69,6 +67,13 @@ With --rate, requests are due at fixed times, whether or not a caller is free, a
 latencies count from there, so that a server that stands still is charged for all
 who would have waited. If the rate is not reached, the report says so.
 
+--workload chooses what the population is, a tuple count and a shape of it:
+
+  iam      the cloud example: roles inherited over four levels, nested groups
+  docs     shared documents in folders in folders, nested groups, banned users
+  social   profiles with followers, a few of them with very many, and posts
+  nested   documents shared with groups nested --depth deep, of --members users
+
 A sample of the answers is compared with a reference that shares no code with the
 server's; a wrong answer is an error. --load writes schema and population first;
 --spawn starts a server of its own in a temporary directory, loads it, and stops
@@ -76,6 +81,7 @@ it afterwards.`,
 		Example: `  pemba bench --spawn --callers 1,64
   pemba bench --load --op check,batch,stream --compare=false
   pemba bench --op mixed --mix check=95,list=4,write=1 --rate 5000 --duration 30s
+  pemba bench --spawn --workload nested --depth 20 --tuples 1000000
   pemba bench --op check --dist zipf --json`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -104,14 +110,12 @@ func (o *benchOptions) addFlags(cmd *cobra.Command) {
 	f.IntVar(&o.inFlight, "in-flight", 64, "requests that each stream has under way")
 	f.StringVar(&o.mix, "mix", bench.DefaultMix().String(), "shares of the operations of mixed; list = both lists")
 	f.IntVar(&o.connections, "connections", 1, "connections that the callers share; one is what a gRPC client has by itself")
-	f.IntVar(&o.tuples, "tuples", 100_000, "size of the population")
-	f.IntVar(&o.organizations, "organizations", 0, "organizations of the population, the fewer the longer are lists; 0 = one for each 10,000 tuples")
-	f.Uint64Var(&o.seed, "seed", 1, "seed of the population")
+	addPlanFlags(f, &o.plan)
 	f.Uint64Var(&o.order, "order", 0, "seed of the order of the questions; 0 = another one each time, so that no run repeats the last one's")
 	f.StringVar(&o.dist, "dist", "uniform", "how often a question comes: `uniform` (no repetition) or zipf")
 	f.Float64Var(&o.zipf, "zipf", 1.1, "with --dist zipf: the exponent, larger than 1")
 	f.IntVar(&o.verify, "verify", 1000, "answers of each operation to compare with the reference; 0 = none")
-	f.BoolVar(&o.load, "load", false, "write the cloud example's schema and the population first")
+	f.BoolVar(&o.load, "load", false, "write the workload's schema and the population first")
 	f.BoolVar(&o.loadOnly, "load-only", false, "write them and measure nothing")
 	f.BoolVar(&o.spawn, "spawn", false, "measure a server of its own")
 	f.Var(&o.cacheSize, "cache-size", "with --spawn: the server's memory for its cache, 0 = no cache")
@@ -192,9 +196,9 @@ func (a *app) bench(ctx context.Context, o *benchOptions) error {
 		return fmt.Errorf("--mix: %w", err)
 	}
 	tuneCollector() // the load generator's garbage is not what is measured
-	population, err := bench.NewPopulation(o.tuples, o.organizations, o.seed)
+	population, err := o.plan.Population()
 	if err != nil {
-		return fmt.Errorf("--tuples: %w", err)
+		return fmt.Errorf("plan the population: %w", err)
 	}
 	b := &benchRun{app: a, options: o, population: population, mix: mix, server: "given by address"}
 	if o.spawn {
@@ -255,7 +259,7 @@ func (b *benchRun) close() {
 	}
 }
 
-// install writes the cloud example's schema and the population.
+// install writes the workload's schema and the population.
 func (b *benchRun) install(ctx context.Context) error {
 	before := b.spawned.resident()
 	installed, err := b.population.Install(ctx, b.conns[0], b.app.tenant)
@@ -280,7 +284,7 @@ func (b *benchRun) measure(ctx context.Context) (*bench.Report, error) {
 	}
 	report := &bench.Report{
 		Time: time.Now().UTC(), Commit: bench.Commit(), Machine: bench.ThisMachine(), Server: b.server,
-		Tuples: o.tuples, Organizations: b.population.Organizations(), Seed: o.seed, Order: order, Skew: o.skew(),
+		Population: b.population.Plan(), Order: order, Skew: o.skew(),
 		Connections: o.connections, Rate: o.rate, Batch: o.batch, InFlight: o.inFlight, Mix: b.mix.String(), Installed: b.installed,
 	}
 	if o.loadOnly {

@@ -14,6 +14,8 @@ const (
 	SnapshotDrops     = false
 	HeartbeatFastPath = false
 	LocalHorizon      = false
+	NoWait            = false
+	StaleAny          = false
 )
 
 // Control does nothing.
@@ -21,3 +23,6 @@ func Control(string) (string, bool) { return "", false }
 
 // Setting is empty.
 func Setting(string) string { return "" }
+
+// Clock is now.
+func Clock(now func() int64) func() int64 { return now }

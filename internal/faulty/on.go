@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // On reports whether there are faults at all.
@@ -31,6 +33,11 @@ var (
 	HeartbeatFastPath = bug("heartbeat-fast-path")
 	// LocalHorizon: each node moves its horizon by its own clock.
 	LocalHorizon = bug("local-horizon")
+	// NoWait: a token is judged, and a question under it answered, with what
+	// there is.
+	NoWait = bug("no-wait")
+	// StaleAny: a node does not mind for how long it has heard of no leader.
+	StaleAny = bug("stale-any")
 )
 
 func bug(name string) bool {
@@ -50,3 +57,21 @@ func Control(name string) (string, bool) {
 
 // Setting is a setting that no flag has, as PEMBA_FAULT_SNAPSHOT_BYTES.
 func Setting(name string) string { return os.Getenv("PEMBA_FAULT_" + name) }
+
+// lookAgain is how often a clock looks whether it is to be wrong, in nanoseconds.
+const lookAgain = int64(10 * time.Millisecond)
+
+// Clock returns now, wrong by as much as the control file "clock" says. It is
+// safe for concurrent use if now is.
+func Clock(now func() int64) func() int64 {
+	var seen, offset atomic.Int64
+	return func() int64 {
+		t := now()
+		if last := seen.Load(); (t < last || t-last > lookAgain) && seen.CompareAndSwap(last, t) {
+			text, _ := Control("clock")
+			d, _ := time.ParseDuration(text) // 0 when nothing is asked for
+			offset.Store(int64(d))
+		}
+		return t + offset.Load()
+	}
+}

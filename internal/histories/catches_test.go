@@ -12,7 +12,7 @@ import (
 
 // A knownBug is one that the harness must catch, with the plan that provokes it.
 type knownBug struct {
-	name    string
+	name    string // as package faulty knows it, perhaps with a remark after a blank
 	faults  []string
 	env     []string
 	horizon time.Duration
@@ -20,7 +20,8 @@ type knownBug struct {
 	nodes   int           // 0 = 3
 	length  time.Duration // of a round; 0 = 8 s
 	most    time.Duration // of all rounds
-	signs   []string      // a finding that has one of them is about this bug
+	pester  bool
+	signs   []string // a finding that has one of them is about this bug
 }
 
 var knownBugs = []knownBug{
@@ -33,6 +34,9 @@ var knownBugs = []knownBug{
 	{name: "snapshot-drops", faults: []string{"kill"}, most: time.Minute, env: []string{"PEMBA_FAULT_SNAPSHOT_BYTES=32768"},
 		signs: []string{"tells another history", "the state of "}},
 	{name: "local-horizon", faults: []string{"part one pair"}, most: time.Minute, horizon: 3 * time.Second, signs: []string{"the state of "}},
+	{name: "no-wait", faults: []string{"lag", "deafen"}, most: time.Minute, signs: []string{"level: ", "new enemy"}},
+	{name: "no-wait for tenants", faults: []string{"lag", "deafen"}, most: time.Minute, signs: []string{"check in tenant ", "tenant t"}},
+	{name: "stale-any", faults: []string{"freeze"}, most: 2 * time.Minute, length: 30 * time.Second, pester: true, signs: []string{"staleness: "}},
 	{name: "heartbeat-fast-path", most: 30 * time.Minute, length: time.Minute, faults: []string{"slow network", "bounce the leader"},
 		signs: []string{"two leaders: ", "acknowledged write: ", "tells another history", "the state of "}},
 }
@@ -46,9 +50,10 @@ func TestHistory_CatchesBug(t *testing.T) {
 	}
 	for _, b := range knownBugs {
 		t.Run(b.name, func(t *testing.T) {
+			fault, _, _ := strings.Cut(b.name, " ")
 			p := plan{
-				setup: setup{program: built(t, true), nodes: cmp.Or(b.nodes, 3), cut: true, horizon: b.horizon, disk: b.disk, env: append(b.env, "PEMBA_FAULT="+b.name)},
-				seed:  seed, length: cmp.Or(b.length, 8*time.Second), faults: b.faults, logf: t.Logf, quiet: true,
+				setup: setup{program: built(t, true), nodes: cmp.Or(b.nodes, 3), cut: true, horizon: b.horizon, disk: b.disk, env: append(b.env, "PEMBA_FAULT="+fault)},
+				seed:  seed, length: cmp.Or(b.length, 8*time.Second), faults: b.faults, pester: b.pester, logf: t.Logf, quiet: true,
 			}
 			if b.disk > 0 && canMount() != nil {
 				t.Skip(canMount())

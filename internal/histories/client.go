@@ -4,6 +4,7 @@ package histories
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -31,7 +32,8 @@ type client struct {
 	rand    *rand.Rand
 	last    token // newest that it was given; "" = none
 	tokens  *pool
-	trouble error // of the last attempt to write
+	trouble error         // of the last attempt to write
+	clock   time.Duration // how wrong its clock is
 }
 
 // pool is some of the tokens that have been given, for "exactly".
@@ -95,7 +97,7 @@ func (c *client) expect(what string, n *node, err error) {
 // write makes one write: it sends it to one node after the other until it is
 // known what has become of it, ctx ends, or, sometimes, it does not care.
 func (c *client) write(ctx context.Context, updates ...*pb.Update) *write {
-	request := &pb.WriteRequest{Updates: updates, RequestId: uuid.Must(uuid.NewV7()).String()}
+	request := &pb.WriteRequest{Updates: updates, RequestId: c.newRequestID()}
 	w := &write{request: request, updates: updatesOf(request)}
 	w.client, w.call, w.ret = c.number, c.history.now(), never
 	c.history.addWrite(w)
@@ -110,6 +112,15 @@ func (c *client) write(ctx context.Context, updates ...*pb.Update) *write {
 		}
 	}
 	return w
+}
+
+// newRequestID returns a UUIDv7 of the time on the client's clock.
+func (c *client) newRequestID() string {
+	id := uuid.Must(uuid.NewV7())
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(time.Now().Add(c.clock).UnixMilli()))
+	copy(id[:6], ms[2:])
+	return id.String()
 }
 
 // attempt sends w to one node, and reports whether its fate is known. doubt says

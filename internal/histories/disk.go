@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"unsafe"
 )
 
 // A node's own disk is a file system in a file, mounted at the node's site only.
@@ -55,6 +56,35 @@ func (n *node) losePower() error {
 		return err
 	}
 	return n.drop() // it may have come back
+}
+
+// ext4's shutdown, see ioctl_fs in the kernel: not even the journal is flushed.
+const (
+	fsShutdown        = 0x8004587d
+	shutdownNoJournal = uint32(2)
+)
+
+// breakDisk makes every use of n's disk an I/O error from now on, but for what
+// the kernel has cached.
+func (n *node) breakDisk() error {
+	f, err := os.Open(n.site.path(n.disk()))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	how := shutdownNoJournal
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), fsShutdown, uintptr(unsafe.Pointer(&how))); errno != 0 {
+		return fmt.Errorf("shut %s down: %w", n.disk(), errno)
+	}
+	return nil
+}
+
+// repairDisk ends that. The process has ended.
+func (n *node) repairDisk() error {
+	if err := n.site.run("umount " + n.disk()); err != nil {
+		return err
+	}
+	return n.mount()
 }
 
 // ballast is what fills n's disk.

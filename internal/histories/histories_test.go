@@ -60,6 +60,9 @@ func built(t *testing.T, faulty bool) program {
 // TestHistory_OneNode kills the only node.
 func TestHistory_OneNode(t *testing.T) {
 	seed, length := simulation(t)
+	if length == 0 {
+		t.Parallel()
+	}
 	survive(t, plan{
 		setup: setup{program: built(t, false), nodes: 1}, seed: seed,
 		length: max(2*time.Second, length/10), faults: []string{"kill", "end"},
@@ -75,8 +78,9 @@ const roundTime = 30 * time.Second
 // full and lose power, with five nodes, and with a short horizon.
 func TestHistory_Cluster(t *testing.T) {
 	seed, length := simulation(t)
-	p := plan{setup: setup{program: built(t, false), nodes: 3, cut: true}, seed: seed, length: 7 * time.Second}
+	p := plan{setup: setup{program: built(t, false), nodes: 3, cut: true}, seed: seed, length: 6 * time.Second}
 	if length == 0 {
+		t.Parallel()
 		survive(t, p)
 		return
 	}
@@ -99,4 +103,30 @@ func TestHistory_Cluster(t *testing.T) {
 		}
 		t.Run("round", func(t *testing.T) { survive(t, p) })
 	}
+}
+
+// TestHistory_Staleness freezes nodes for longer than an answer at "any" may be
+// old, and asks them before they can have heard of anything new.
+func TestHistory_Staleness(t *testing.T) {
+	seed, length := simulation(t)
+	if length == 0 {
+		t.Skip("takes a minute; set PEMBA_SIM")
+	}
+	p := plan{setup: setup{program: built(t, false), nodes: 3, cut: true}, seed: seed,
+		length: max(time.Minute, length/4), faults: []string{"freeze", "freeze the leader"}, pester: true}
+	if err := canUnshare(); err != nil {
+		t.Skip(err)
+	}
+	survive(t, p)
+}
+
+// TestHistory_Laggards lets nodes learn late what is committed, while clients go
+// from node to node with their tokens.
+func TestHistory_Laggards(t *testing.T) {
+	seed, length := simulation(t)
+	if length == 0 {
+		t.Skip("takes half a minute; set PEMBA_SIM")
+	}
+	survive(t, plan{setup: setup{program: built(t, true), nodes: 3, cut: true}, seed: seed,
+		length: max(roundTime, length/4), faults: []string{"lag", "slow network", "deafen", "stop", "bounce"}})
 }

@@ -141,6 +141,7 @@ type history struct {
 	asks     []*ask
 	followed []*followed
 	sights   []sight
+	estates  []*estate
 	faults   []string // what is wrong beyond doubt, in words
 }
 
@@ -174,4 +175,10 @@ func (h *history) addSight(s sight) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sights = append(h.sights, s)
+}
+
+func (h *history) addEstate(e *estate) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.estates = append(h.estates, e)
 }

@@ -62,8 +62,16 @@ const checkTime = 20 * time.Second
 // latest of each register, knowing nothing of revisions.
 func (v *verifier) notLinearizable() []string {
 	var all []porcupine.Operation
+	seen := v.firstSeen()
 	for _, w := range v.history.writes {
-		all = append(all, v.registerWrites(w)...)
+		for _, o := range v.registerWrites(w) {
+			// A value that somebody has read was written by then, which narrows
+			// the search: a write of unknown fate would else be one for ever.
+			if at, ok := seen[o.Input.(registerInput).value]; ok {
+				o.Return = min(o.Return, max(int64(at), o.Call))
+			}
+			all = append(all, o)
+		}
 	}
 	for _, r := range v.history.reads {
 		if r.level != latest {
@@ -77,10 +85,25 @@ func (v *verifier) notLinearizable() []string {
 			})
 		}
 	}
-	if porcupine.CheckOperationsTimeout(register, all, checkTime) == porcupine.Illegal {
+	v.order = porcupine.CheckOperationsTimeout(register, all, checkTime)
+	if v.order == porcupine.Illegal {
 		return []string{fmt.Sprintf("there is no order of the %d operations on registers", len(all))}
 	}
 	return nil
+}
+
+// firstSeen says of each value when the first read that has it had ended. Every
+// value is written once.
+func (v *verifier) firstSeen() map[string]moment {
+	seen := map[string]moment{}
+	for _, r := range v.history.reads {
+		for _, value := range r.values {
+			if at, ok := seen[value]; value != "" && (!ok || r.ret < at) {
+				seen[value] = r.ret
+			}
+		}
+	}
+	return seen
 }
 
 // registerWrites is what w does to registers. A write of unknown fate that no

@@ -32,6 +32,7 @@ type fault struct {
 	strike   func(*nemesis, context.Context, *node) error
 	leader   bool // n is the leader; nothing happens while there is none
 	net      bool // leaves the processes alone, so that it may strike while one is hurt
+	asked    bool // takes long: only by its name
 }
 
 // faults are all that a nemesis can do.
@@ -52,27 +53,40 @@ var faults = []fault{
 	{name: "mute", strike: (*nemesis).mute, possible: canCut, net: true},
 	{name: "mute the leader", strike: (*nemesis).mute, leader: true, possible: canCut, net: true},
 	{name: "part one pair", strike: (*nemesis).partPair, possible: canCut, net: true},
+	{name: "split", strike: (*nemesis).split, possible: canSplit, net: true},
+	{name: "split but for one", strike: (*nemesis).splitButOne, possible: canSplit, net: true},
 	{name: "slow disk", strike: (*nemesis).slowDisk, possible: hasSeams, net: true},
 	{name: "slow disk of the leader", strike: (*nemesis).slowDisk, leader: true, possible: hasSeams, net: true},
 	{name: "slow network", strike: (*nemesis).slowNetwork, possible: hasSeams, net: true},
+	{name: "lag", strike: (*nemesis).lag, possible: hasSeams, net: true},
+	{name: "wrong clock", strike: (*nemesis).setClock, possible: hasSeams, net: true},
+	{name: "wrong clock of the leader", strike: (*nemesis).setClock, leader: true, possible: hasSeams, net: true},
 	{name: "sync error", strike: (*nemesis).breakDisk, possible: hasSeams},
 	{name: "sync error of the leader", strike: (*nemesis).breakDisk, leader: true, possible: hasSeams},
 	{name: "full disk", strike: (*nemesis).fillDisk, possible: (*cluster).hasDisks},
 	{name: "full disk of the leader", strike: (*nemesis).fillDisk, leader: true, possible: (*cluster).hasDisks},
+	{name: "broken disk", strike: (*nemesis).breakFiles, possible: (*cluster).hasDisks},
+	{name: "broken disk of the leader", strike: (*nemesis).breakFiles, leader: true, possible: (*cluster).hasDisks},
 	{name: "power loss", strike: (*nemesis).losePower, possible: (*cluster).hasDisks},
 	{name: "power loss of all", strike: (*nemesis).losePowerOfAll, possible: (*cluster).hasDisks},
 	{name: "torn log", strike: (*nemesis).tearLog, possible: canJoin},
 	{name: "transfer", strike: (*nemesis).transfer, possible: canJoin},
+	{name: "freeze", strike: (*nemesis).freeze, possible: canCut, asked: true},
+	{name: "freeze the leader", strike: (*nemesis).freeze, leader: true, possible: canCut, asked: true},
 }
 
 func canCut(c *cluster) bool   { return c.net.canCut() }
+func canSplit(c *cluster) bool { return c.net.canCut() && len(c.nodes) > 3 }
 func hasSeams(c *cluster) bool { return c.program.faulty }
 func canJoin(c *cluster) bool  { return len(c.nodes) >= 3 }
 
-// choose returns the faults of that name, or all, that the cluster can suffer.
+// choose returns the faults of those names, or all, that the cluster can suffer.
 func choose(c *cluster, names ...string) []fault {
 	return slices.DeleteFunc(slices.Clone(faults), func(f fault) bool {
-		return f.possible != nil && !f.possible(c) || len(names) > 0 && !slices.Contains(names, f.name)
+		if len(names) == 0 && f.asked || len(names) > 0 && !slices.Contains(names, f.name) {
+			return true
+		}
+		return f.possible != nil && !f.possible(c)
 	})
 }
 
@@ -209,6 +223,33 @@ func (m *nemesis) partPair(ctx context.Context, n *node) error {
 	rest := m.rest(n)
 	other := rest[m.rand.IntN(len(rest)):][:1]
 	return m.cutFor(ctx, [2][]int{{n.place}, other}, [2][]int{other, {n.place}})
+}
+
+// split parts the nodes into two halves, by chance.
+func (m *nemesis) split(ctx context.Context, _ *node) error {
+	order := m.rand.Perm(len(m.cluster.nodes))
+	one, other := order[:len(order)/2], order[len(order)/2:]
+	return m.cutFor(ctx, [2][]int{one, other}, [2][]int{other, one})
+}
+
+// splitButOne parts two halves that can both still reach one node.
+func (m *nemesis) splitButOne(ctx context.Context, _ *node) error {
+	order := m.rand.Perm(len(m.cluster.nodes))[1:]
+	one, other := order[:len(order)/2], order[len(order)/2:]
+	return m.cutFor(ctx, [2][]int{one, other}, [2][]int{other, one})
+}
+
+// freeze stops n for longer than answers at any may be old, and cuts it off before
+// it goes on.
+func (m *nemesis) freeze(ctx context.Context, n *node) error {
+	if err := n.signal(syscall.SIGSTOP, false); err != nil {
+		return err
+	}
+	pause(ctx, m.span(11_000, 14_000))
+	one, rest := []int{n.place}, m.rest(n)
+	err := errors.Join(m.cluster.net.cut(one, rest), m.cluster.net.cut(rest, one), n.signal(syscall.SIGCONT, false))
+	m.hold(ctx)
+	return errors.Join(err, m.cluster.net.heal())
 }
 
 // replace lets n come back as somebody else, with an empty disk.

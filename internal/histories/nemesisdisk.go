@@ -92,6 +92,48 @@ func (m *nemesis) fillDisk(ctx context.Context, n *node) error {
 	return m.revive(n)
 }
 
+// breakFiles makes everything fail that n's file system is asked for. The node
+// must end by itself, unless it has nothing to write. What was not synced is lost.
+func (m *nemesis) breakFiles(ctx context.Context, n *node) error {
+	n.doom()
+	if err := n.breakDisk(); err != nil {
+		return err
+	}
+	m.hold(ctx)
+	if err := n.kill(); err != nil {
+		return err
+	}
+	if err := n.repairDisk(); err != nil {
+		return err
+	}
+	return m.cluster.start(n)
+}
+
+// lag lets n learn late what is committed, by less than a client waits.
+func (m *nemesis) lag(ctx context.Context, n *node) error {
+	var err error
+	for _, i := range m.rest(n) {
+		err = errors.Join(err, m.ask(m.cluster.nodes[i], "slow-to", n.raft+" "+m.span(100, 900).String()))
+	}
+	m.hold(ctx)
+	for _, i := range m.rest(n) {
+		err = errors.Join(err, m.unask(m.cluster.nodes[i], "slow-to"))
+	}
+	return err
+}
+
+// mostWrong is how wrong a clock may be, of a node or a client.
+const mostWrong = 20 * time.Second
+
+// setClock lets n's clock jump, and back.
+func (m *nemesis) setClock(ctx context.Context, n *node) error {
+	if err := m.ask(n, "clock", m.span(-int(mostWrong.Milliseconds()), int(mostWrong.Milliseconds())).String()); err != nil {
+		return err
+	}
+	m.hold(ctx)
+	return m.unask(n, "clock")
+}
+
 // tearLog damages the end of the log of a node that was killed. The node must
 // refuse to start, or recover; if it refuses, it comes back with an empty disk
 // under another name.

@@ -5,6 +5,7 @@ package histories
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"syscall"
 	"time"
@@ -24,11 +25,14 @@ type cut struct{ from, to int }
 
 const netMask = "24"
 
-// loopback is a network of n sites that cannot be cut.
+// loopback is a network of n sites that cannot be cut. Each has a loopback address
+// of its own by chance, so that nobody takes the ports of a node while it is dead:
+// 127.0.0.1 is also where connections come from.
 func loopback(n int) (*network, error) {
 	w := &network{cuts: map[cut]bool{}}
 	for range n {
-		s, err := newSite("127.0.0.1", 0)
+		ip := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+		s, err := newSite(ip, 0)
 		if err != nil {
 			w.close()
 			return nil, err

@@ -24,6 +24,7 @@ type plan struct {
 	seed   uint64
 	length time.Duration // of the time with clients and faults
 	faults []string      // names; nil = all that are possible
+	pester bool          // ask every node at "any" all the time
 	quiet  bool          // say nothing about each fault
 	logf   func(format string, args ...any)
 }
@@ -52,21 +53,27 @@ func (p plan) carryOut(ctx context.Context, dir string) (findings []string, err 
 	if err := r.work(ctx); err != nil {
 		r.history.fault("%v", err)
 	}
+	worked := time.Now()
 	v, err := r.settle(ctx)
+	settled := time.Now()
 	if err != nil {
 		r.history.fault("%v\n%s", err, r.cluster.logs())
 		return r.history.faults, nil
 	}
 	findings = v.verify()
-	r.logf("%s", r.summary(v))
+	r.logf("%s; settled in %v, verified in %v", r.summary(v), settled.Sub(worked).Round(time.Millisecond), time.Since(settled).Round(time.Millisecond))
 	return findings, nil
 }
 
 // newClient returns a client with a source of randomness of its own.
 func (r *run) newClient() *client {
 	r.clients++
-	return &client{number: r.clients, cluster: r.cluster, history: r.history, tokens: &r.tokens, last: r.base,
+	c := &client{number: r.clients, cluster: r.cluster, history: r.history, tokens: &r.tokens, last: r.base,
 		rand: rand.New(rand.NewPCG(r.seed, uint64(r.clients)))}
+	if c.rand.IntN(3) == 0 {
+		c.clock = time.Duration(c.rand.Int64N(int64(2*mostWrong))) - mostWrong
+	}
+	return c
 }
 
 func (r *run) writeSchema(ctx context.Context) error {
@@ -111,10 +118,16 @@ func (r *run) work(ctx context.Context) error {
 	start(2, (*client).changeWorld)
 	start(2, (*client).askQuestions)
 	start(1, (*client).beEnemy)
+	start(1, (*client).keepTenants)
 	start(1, (*client).look)
 	start(2, func(c *client, ctx context.Context) {
 		_ = c.follow(ctx, fmt.Sprint("watcher ", c.number), r.base, 0, r.cluster.nodes) // it ends with ctx
 	})
+	for _, n := range r.cluster.nodes {
+		if r.pester {
+			start(4, func(c *client, ctx context.Context) { c.pester(ctx, n) })
+		}
+	}
 	wg.Go(func() { r.guard(ctx, cancel) })
 	err := r.plague(ctx)
 	<-ctx.Done()
@@ -169,6 +182,9 @@ func (r *run) settle(ctx context.Context) (*verifier, error) {
 			return nil, errors.New("the last write is not acknowledged")
 		}
 		last = c.write(ctx, touch(registerTuple(0, fmt.Sprint("the end ", r.history.now()))))
+	}
+	if err := r.checkEstates(ctx, c); err != nil {
+		return nil, err
 	}
 	v := &verifier{history: r.history, first: r.base.rev, last: c.last.rev}
 	if err := r.compareHashes(ctx); err != nil {
@@ -323,7 +339,7 @@ func (r *run) summary(v *verifier) string {
 	for _, s := range h.sights {
 		terms[s.term] = true
 	}
-	fmt.Fprintf(&b, "%d revisions, %d terms; writes: %v; reads %d, checks %d, by level: %v; watchers moved %d times; %d statuses",
-		len(v.log), len(terms), outcomes, len(h.reads), len(h.asks), levels, moves, len(h.sights))
+	fmt.Fprintf(&b, "%d revisions, %d terms; writes: %v; reads %d, checks %d, by level: %v; watchers moved %d times; %d tenants; %d statuses; order: %s",
+		len(v.log), len(terms), outcomes, len(h.reads), len(h.asks), levels, moves, len(h.estates), len(h.sights), v.order)
 	return b.String()
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/anishathalye/porcupine"
+
 	"github.com/pemba-authz/pemba/tuple"
 )
 
@@ -17,9 +19,10 @@ import (
 // own account of all revisions, which it has checked first.
 type verifier struct {
 	history *history
-	log     []revision // everything from first on, in order; nil = not known
-	first   uint64     // revision before the log
-	last    uint64     // of everything
+	log     []revision            // everything from first on, in order; nil = not known
+	first   uint64                // revision before the log
+	last    uint64                // of everything
+	order   porcupine.CheckResult // what became of the search for an order
 	found   []string
 }
 
@@ -227,9 +230,9 @@ func (v *verifier) wrongLevel() []string {
 	return out
 }
 
-// maxStale is how old an answer at any may be, with some room for the clocks of
-// this machine.
-const maxStale = 10*time.Second + 2*time.Second
+// maxStale is how old an answer at any may be, with some room for a process that
+// waits for a processor between looking at its clock and at its data.
+const maxStale = 10*time.Second + 500*time.Millisecond
 
 // tooStale finds answers at any that lack writes acknowledged long before.
 func (v *verifier) tooStale() []string {

@@ -100,6 +100,14 @@ func (c *client) askQuestions(ctx context.Context) {
 	}
 }
 
+// pester asks one node at "any", also while it cannot answer, so that a question
+// waits for it when it can.
+func (c *client) pester(ctx context.Context, n *node) {
+	for pause(ctx, time.Duration(c.rand.Int64N(int64(20*time.Millisecond)))) {
+		_, _ = c.ask(ctx, n, someQuestion(c.rand), anyLevel, token{})
+	}
+}
+
 // ask asks one question.
 func (c *client) ask(ctx context.Context, n *node, q graph.Question, l level, t token) (pb.Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
