@@ -11,6 +11,11 @@
 // sends a read that finds no answer to another server, too. Writes carry a
 // request id, so that repeating one carries it out once.
 //
+// Checks that are under way at the same time share messages (Config.Merge), which
+// costs both sides a fraction of sending each by itself; their callers see no
+// difference. So there is no need to collect questions for a batch, unless they
+// must be answered at one view.
+//
 // Make one Client for a program. It may be used from any goroutine. Every error
 // of its methods that comes from a server or from the way to it is an *Error.
 package client

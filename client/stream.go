@@ -12,10 +12,10 @@ import (
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
-// A CheckStream answers questions over one stream of messages to one server,
-// which costs both sides less than a call for each, when many are asked at a
-// time. It goes on by itself on another server. It may be used from any
-// goroutine; each asks and waits for its own answer.
+// A CheckStream answers questions over one stream to one server, each in a
+// message of its own; Client.Check, which merges them, costs less. It goes on by
+// itself on another server. It may be used from any goroutine; each asks and
+// waits for its own answer.
 type CheckStream struct {
 	client *Client
 

@@ -44,6 +44,9 @@ func (s *Service) Join(ctx context.Context, r JoinRequest) (Joined, error) {
 	}
 	defer n.endOffice()
 	cluster, _ := n.store.Cluster()
+	if err := n.finishRemoved(r.ID); err != nil {
+		return Joined{}, err
+	}
 	known, has, err := n.checkJoin(&r, cluster)
 	if err != nil {
 		return Joined{}, err
@@ -63,6 +66,16 @@ func (s *Service) Join(ctx context.Context, r JoinRequest) (Joined, error) {
 	}
 	reply.Done, err = n.place(&r, want.Voter)
 	return reply, err
+}
+
+// finishRemoved frees the id of a node whose removal an earlier leader did not
+// finish after it was out of the configuration.
+func (n *Node) finishRemoved(id string) error {
+	r, has, err := n.memberRecord(id)
+	if _, isIn := n.member(id); err != nil || !has || !r.Removed || isIn {
+		return err
+	}
+	return n.noteRemoved(id, r)
 }
 
 // beginOffice makes the caller the only one that changes the members, until

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/pemba-authz/pemba/store"
 )
 
@@ -51,29 +53,46 @@ func TestSnapshot_InstalledOnALaggingFollower(t *testing.T) {
 	})
 }
 
-func TestFreshness_IsThatOfTheStoreNotOfTheNetwork(t *testing.T) {
+// A majority that answers a follower's question was asked after the follower
+// began to: what merely comes in may be old, and does not make views fresh.
+func TestFreshness_NeedsAnAnswerNotAMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f freshness
-		applied := uint64(10)
-		caughtUp := func(i uint64) bool { return applied >= i }
-		if !f.at(caughtUp).IsZero() {
-			t.Error("fresh before anything was heard")
+		l := newLab(t)
+		ids := l.trio(t, nil)
+		leader := l.leaderOf(t, ids...)
+		late := l.nodes[followers(leader, ids)[0]]
+		l.cut(late.cfg.NodeID)
+		<-time.After(20 * time.Second)
+		rev := propose(t, l.nodes[leader].Node, write(1)).Revision
+		late.transport.listen(raft.RPC{Command: &raft.AppendEntriesRequest{
+			Term: late.raft.CurrentTerm(), LeaderCommitIndex: late.raft.CommitIndex(),
+		}}) // from before the cut
+		if late.store.Revision() >= rev {
+			t.Fatal("it has what was written while it was cut off")
 		}
-		f.hear(10, caughtUp)
-		first := time.Now()
-		for range 5 { // a leader commits on and on, and nothing is applied
-			<-time.After(time.Second)
-			f.hear(11, caughtUp)
+		if d := late.LastContact(); d < 20*time.Second {
+			t.Errorf("an old message makes its views %v old", d)
 		}
-		if got := f.at(caughtUp); !got.Equal(first) {
-			t.Errorf("fresh at %v, want %v", got, first)
+		l.mend(late.cfg.NodeID)
+		eventually(t, "fresh views", func() bool { return late.LastContact() < time.Second })
+		l.end(t)
+	})
+}
+
+// A leader that was stopped for a while and goes on does not know yet that
+// another one leads.
+func TestFreshness_OfALeaderIsThatOfItsMajority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		ids := l.trio(t, nil)
+		leader := l.nodes[l.leaderOf(t, ids...)]
+		eventually(t, "a majority's answer", func() bool { return leader.LastContact() == 0 })
+		<-time.After(20 * time.Second)
+		leader.fresh.since.Store(1) // as if nothing had run in the meantime
+		if d := leader.LastContact(); d < 19*time.Second {
+			t.Errorf("its views are said to be %v old", d)
 		}
-		applied = 11
-		f.at(caughtUp)
-		f.hear(11, caughtUp)
-		if got := f.at(caughtUp); !got.Equal(time.Now()) {
-			t.Errorf("fresh at %v, want now", got)
-		}
+		l.end(t)
 	})
 }
 

@@ -57,7 +57,7 @@ func (k *slowSink) Cancel() error {
 func slowly(t *testing.T, slow *slowSnapshots) (took time.Duration, logged string) {
 	t.Helper()
 	log := &bytes.Buffer{}
-	slow.SnapshotStore, slow.writing = raft.NewInmemSnapshotStore(), make(chan struct{}, 1)
+	slow.SnapshotStore, slow.writing = &memorySnapshots{}, make(chan struct{}, 1)
 	n, _ := gated(t, func(c *Config) {
 		c.Disk.Snapshots, c.SnapshotBytes = slow, entries*1000
 		c.Logger = slog.New(slog.NewTextHandler(log, nil))
@@ -102,7 +102,7 @@ func TestClose_WaitsForTheDiskToTakeASnapshot(t *testing.T) {
 }
 
 func TestSnapshotSink_StopsWithTheNode(t *testing.T) {
-	s := &snapshotStore{SnapshotStore: raft.NewInmemSnapshotStore(), stop: make(chan struct{})}
+	s := &snapshotStore{SnapshotStore: &memorySnapshots{}, stop: make(chan struct{})}
 	sink, err := s.Create(1, 1, 1, raft.Configuration{}, 1, nil)
 	if err != nil {
 		t.Fatal(err)

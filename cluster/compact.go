@@ -52,9 +52,6 @@ func (n *Node) isStopping() bool {
 // Snapshot writes the state to disk now and lets go of the log it covers, but
 // for the trailing part. Nothing new since the last snapshot is no error.
 func (n *Node) Snapshot() error {
-	if err := n.trimTrailing(); err != nil {
-		return fmt.Errorf("take snapshot: %w", err)
-	}
 	err := n.raft.Snapshot().Error()
 	if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
 		return fmt.Errorf("take snapshot: %w", err)
@@ -62,15 +59,15 @@ func (n *Node) Snapshot() error {
 	return nil
 }
 
-// trimTrailing turns TrailingBytes into the number of entries that raft asks
-// for, by the mean size of those since the last snapshot.
-func (n *Node) trimTrailing() error {
-	since := n.logs.since()
-	if since.entries == 0 {
-		return nil
+// trimTrailing turns TrailingBytes into the number of entries that raft asks for,
+// on leaders and followers alike. It is called when a snapshot is about to be
+// durable; then raft deletes the log behind it.
+func (n *Node) trimTrailing(r *raft.Raft) error {
+	last, err := n.logs.LastIndex()
+	if err != nil {
+		return err
 	}
-	entries := n.cfg.TrailingBytes * since.entries / max(since.bytes, 1)
-	c := n.raft.ReloadableConfig()
-	c.TrailingLogs = uint64(min(max(entries, minTrailingLogs), maxTrailingLogs))
-	return n.raft.ReloadConfig(c)
+	c := r.ReloadableConfig()
+	c.TrailingLogs = max(n.logs.tail.entries(last, n.logs.bytes.Load()), minTrailingLogs)
+	return r.ReloadConfig(c)
 }

@@ -41,11 +41,12 @@ type Config struct {
 
 	SnapshotBytes   int64  // log bytes after which a snapshot is taken; 64 MiB
 	SnapshotEntries uint64 // log entries after which a snapshot is taken; 65,536
-	TrailingBytes   int64  // log bytes kept behind a snapshot for followers that lag; 16 MiB
+	TrailingBytes   int64  // log bytes kept behind a snapshot for followers that lag, but 64 entries; 16 MiB
 
 	HorizonWindow time.Duration // how far back views stay readable; 1 h, negative = for ever
 
 	Now    func() int64 // the node's clock, Unix nanoseconds; time.Now
+	Mono   func() int64 // a clock that nobody sets, nanoseconds, to judge Now by; Go's, but none where Now is given
 	Logger *slog.Logger // slog.Default()
 
 	// Seams for tests and the fault harness.
@@ -55,6 +56,8 @@ type Config struct {
 	WrapLog   func(raft.LogStore) raft.LogStore // goes between the node and its log
 	FreeDisk  func() (int64, error)             // replaces statfs of DataDir
 	Level     int                               // replaces the program's feature level
+
+	CommitTimeout time.Duration // longest delay before followers learn of a commit; 5 ms
 }
 
 // Disk is what a node keeps its state in when it is not the files of DataDir.
@@ -67,17 +70,15 @@ type Disk struct {
 }
 
 const (
-	maxAppendEntries = 256                  // entries in one message to a follower
-	commitTimeout    = 5 * time.Millisecond // longest delay before followers learn of a commit
-	closeTimeout     = 5 * time.Second      // how long Close waits for work under way
-	snapshotTimeout  = 30 * time.Second     // the same while a snapshot is being written
-	waitNotice       = 5 * time.Second      // between warnings while a start waits for a leader
-	retainSnapshots  = 2                    // the older one is for people; the node never falls back to it
-	raftPoolSize     = 3                    // connections kept to each member
+	maxAppendEntries = 256              // entries in one message to a follower
+	closeTimeout     = 5 * time.Second  // how long Close waits for work under way
+	snapshotTimeout  = 30 * time.Second // the same while a snapshot is being written
+	waitNotice       = 5 * time.Second  // between warnings while a start waits for a leader
+	retainSnapshots  = 2                // the older one is for people; the node never falls back to it
+	raftPoolSize     = 3                // connections kept to each member
 	raftDialTimeout  = 10 * time.Second
 	maxFounders      = 9
-	minTrailingLogs  = 256
-	maxTrailingLogs  = 10_240
+	minTrailingLogs  = 64 // entries; fewer would make followers that keep up need a snapshot
 )
 
 func or[T comparable](v *T, byDefault T) {
@@ -102,8 +103,13 @@ func (c Config) withDefaults() (Config, error) {
 	or(&c.HorizonWindow, time.Hour)
 	or(&c.DeadNonvoterAfter, 72*time.Hour)
 	or(&c.Level, featureLevel)
+	or(&c.CommitTimeout, 5*time.Millisecond)
 	if c.Now == nil {
 		c.Now = func() int64 { return time.Now().UnixNano() }
+		if c.Mono == nil {
+			start := time.Now()
+			c.Mono = func() int64 { return int64(time.Since(start)) }
+		}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -171,12 +177,12 @@ func (c *Config) raftConfig() *raft.Config {
 	r.HeartbeatTimeout = c.HeartbeatTimeout
 	r.ElectionTimeout = c.ElectionTimeout
 	r.LeaderLeaseTimeout = c.LeaseTimeout
-	r.CommitTimeout = commitTimeout
+	r.CommitTimeout = c.CommitTimeout
 	r.MaxAppendEntries = maxAppendEntries
 	r.BatchApplyCh = true
 	r.ShutdownOnRemove = false // a removed member says so itself
 	r.SnapshotThreshold = c.SnapshotEntries
-	r.TrailingLogs = maxTrailingLogs
+	r.TrailingLogs = minTrailingLogs
 	r.NoLegacyTelemetry = true
 	r.Logger = newRaftLogger(c.Logger)
 	return r

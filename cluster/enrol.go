@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ const (
 func (n *Node) enrol() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var said string // the last problem, to be told once
+	var trouble enrolTrouble
 	for {
 		select {
 		case <-timer.C:
@@ -34,11 +35,36 @@ func (n *Node) enrol() {
 			return
 		}
 		done, err := n.enrolStep()
-		if err != nil && err.Error() != said {
-			said = err.Error()
-			n.log.Warn("not a member yet", "stage", n.stage(), "err", err)
-		}
+		trouble.tell(n.log, n.stage(), err)
 		timer.Reset(n.enrolPause(done && err == nil))
+	}
+}
+
+// enrolTrouble is what keeps a node from being a member, or its leader from
+// knowing it as it is.
+type enrolTrouble struct {
+	since time.Time // zero = none
+	said  string    // the last problem, to be told once
+}
+
+// tell logs err, if it has not been told. A member may be without a leader for a
+// while: that is how it starts.
+func (e *enrolTrouble) tell(log *slog.Logger, stage Stage, err error) {
+	switch {
+	case err == nil:
+		*e = enrolTrouble{}
+		return
+	case e.since.IsZero():
+		e.since = time.Now()
+	}
+	switch {
+	case err.Error() == e.said:
+	case stage != InCluster:
+		e.said = err.Error()
+		log.Warn("not a member yet", "stage", stage, "err", err)
+	case time.Since(e.since) >= lostAfter:
+		e.said = err.Error()
+		log.Warn("this member gets no answer from a leader", "since", time.Since(e.since).Round(time.Second), "err", err)
 	}
 }
 
@@ -191,10 +217,64 @@ func (n *Node) joinAt(ctx context.Context, r JoinRequest) (Joined, error) {
 	return Joined{}, errors.Join(fmt.Errorf("%w: none of %d nodes found knows one", ErrNotLeader, len(sights)), err)
 }
 
-// discover asks all nodes whose addresses this one has been given who they are.
-// Each node is there once, this one is not. The error says which addresses led
-// nowhere.
+// vetJoin ends the node if the addresses that it was told to join lead to another
+// cluster than the one that it is part of: who gave them meant a node that is
+// still of no cluster. It looks until the first of them answers, and returns.
+func (n *Node) vetJoin() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-n.failed:
+			return
+		case <-n.stop:
+			return
+		}
+		done, err := n.vetJoinOnce()
+		if err != nil {
+			n.fail(err)
+		}
+		if done {
+			return
+		}
+		timer.Reset(n.enrolPause(n.Ready()))
+	}
+}
+
+func (n *Node) vetJoinOnce() (done bool, err error) {
+	id := n.disk.self.get()
+	own := id.cluster()
+	if stage := n.stage(); stage == Fresh || stage == Promised || own == "" {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), enrolTimeout)
+	defer cancel()
+	n.endWithNode(ctx, cancel)
+	sights, _ := n.sightings(ctx, n.cfg.Join, nil)
+	for _, s := range sights {
+		switch {
+		case s.Stage != InCluster || s.ClusterID == "":
+		case s.ClusterID == own:
+			done = true
+		default:
+			return true, fmt.Errorf("%w: node %s is in cluster %s, and the addresses to join lead to cluster %s (node %s at %s); "+
+				"give it the addresses of its own cluster, or an empty data dir to join the other one", ErrOtherCluster, id.NodeID, own, s.ClusterID, s.NodeID, s.Addr)
+		}
+	}
+	return done, nil
+}
+
+// discover asks all nodes whose addresses this one has been given or knows who
+// they are; see sightings.
 func (n *Node) discover(ctx context.Context) ([]Sighting, error) {
+	return n.sightings(ctx, n.cfg.Join, n.knownAddrs())
+}
+
+// sightings asks the nodes at addresses for clients, and at node ports, who they
+// are. Each node is there once, this one is not. The error says which addresses
+// for clients led nowhere.
+func (n *Node) sightings(ctx context.Context, clients, ports []string) ([]Sighting, error) {
 	var mu sync.Mutex
 	var all []Sighting
 	var errs []error
@@ -207,10 +287,10 @@ func (n *Node) discover(ctx context.Context) ([]Sighting, error) {
 		}
 	}
 	var wg sync.WaitGroup
-	for _, addr := range n.cfg.Join {
+	for _, addr := range clients {
 		wg.Go(func() { add(n.cfg.Discovery.Discover(ctx, addr)) })
 	}
-	for _, addr := range n.knownAddrs() {
+	for _, addr := range ports {
 		wg.Go(func() {
 			if s, err := n.cfg.Peers.Peer(addr).Sight(ctx); err == nil {
 				add([]Sighting{s}, nil)
@@ -218,6 +298,7 @@ func (n *Node) discover(ctx context.Context) ([]Sighting, error) {
 		})
 	}
 	wg.Wait()
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }) // the same trouble, the same words
 	slices.SortFunc(all, func(a, b Sighting) int { return strings.Compare(a.DiskID, b.DiskID) })
 	all = slices.CompactFunc(all, func(a, b Sighting) bool { return a.DiskID == b.DiskID })
 	self := n.disk.self.get()

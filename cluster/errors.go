@@ -26,6 +26,8 @@ var (
 	ErrFailed     = errors.New("the node has failed")
 	ErrLevel      = errors.New("not every member of the cluster can do this yet; update them all")
 	ErrRemoved    = errors.New("this node was removed from its cluster")
+	// ErrOtherCluster: what a member was told to join is another cluster.
+	ErrOtherCluster = errors.New("this node belongs to another cluster than the one to join")
 )
 
 // When a node is opened.
@@ -56,4 +58,21 @@ func notProposed(why error) error { return fmt.Errorf("%w: %w", ErrNotProposed, 
 func unknownOutcome(why error) error { return fmt.Errorf("%w: %w", ErrUnknownOutcome, why) }
 
 // failedBy wraps the reason with which a node failed.
-func failedBy(why error) error { return fmt.Errorf("%w: %w", ErrFailed, why) }
+func failedBy(why error) error {
+	if isDismissal(why) {
+		return &dismissal{why}
+	}
+	return fmt.Errorf("%w: %w", ErrFailed, why)
+}
+
+// isDismissal reports whether a node ends with why although nothing is wrong
+// with it: it is not wanted.
+func isDismissal(why error) bool {
+	return errors.Is(why, ErrRemoved) || errors.Is(why, ErrOtherCluster)
+}
+
+// dismissal is ErrFailed without its words.
+type dismissal struct{ why error }
+
+func (d *dismissal) Error() string   { return d.why.Error() }
+func (d *dismissal) Unwrap() []error { return []error{ErrFailed, d.why} }

@@ -203,7 +203,7 @@ func (g *ledger) work(ctx context.Context, t *testing.T, n *Node, base int) {
 		if err != nil && errors.Is(err, ErrNotProposed) == errors.Is(err, ErrUnknownOutcome) {
 			t.Errorf("write %d: neither or both: %v", i, err)
 		}
-		<-time.After(5 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 	}
 }
 

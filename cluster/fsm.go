@@ -21,6 +21,8 @@ type fsm struct {
 	log     *logStore
 	snaps   *snapshotStore
 	marks   *marks
+	clock   *clock
+	live    func() bool // what is applied now was committed a moment ago
 }
 
 // ApplyBatch returns a []store.Outcome for each command, nil for a
@@ -37,6 +39,7 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 		results[i] = f.store.Apply(l.Index, l.Data)
 		f.marks.look(l, f.store)
 	}
+	f.clock.saw(f.store.Time(), f.live())
 	f.applied.advance()
 	return results
 }
@@ -46,7 +49,7 @@ func (f *fsm) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
 
 // Snapshot pins the state; its cost does not grow with the tuples.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
-	f.snaps.mark(f.log.total())
+	f.snaps.mark(f.log.bytes.Load())
 	return captured{f.store.Capture()}, nil
 }
 
@@ -58,6 +61,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 		return f.snaps.corrupt(err)
 	}
 	f.log.gaps.restored(f.snaps.opened(), f.store.Revision())
+	f.clock.saw(f.store.Time(), false)
 	f.applied.advance()
 	return nil
 }

@@ -13,6 +13,13 @@ var errStranger = errors.New("this node is of no cluster yet")
 // node has not promised or lost may not be counted on. See Stage.
 func (n *Node) admitMessage(rpc raft.RPC) error {
 	id := n.disk.self.get()
+	if err := n.admitStage(id, rpc); err != nil {
+		return err
+	}
+	return n.admitEntries(rpc)
+}
+
+func (n *Node) admitStage(id identity, rpc raft.RPC) error {
 	switch stageOf(id, n.hasLog()) {
 	case Fresh:
 		return errStranger

@@ -1,10 +1,13 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +25,7 @@ func quiet(dir string) Config {
 // inMemory replaces the files of a node; give it to the next one to restart.
 func inMemory() *Disk {
 	s := raft.NewInmemStore()
-	return &Disk{Log: s, Stable: s, Snapshots: raft.NewInmemSnapshotStore()}
+	return &Disk{Log: s, Stable: s, Snapshots: &memorySnapshots{}}
 }
 
 func open(t testing.TB, cfg Config) *Node {
@@ -127,4 +130,36 @@ func logAt(t testing.TB, n *Node, index uint64) raft.Log {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// lines keeps what is logged.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// matching returns the lines that have part in them.
+func (l *lines) matching(part string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []string
+	for line := range strings.Lines(l.text.String()) {
+		if strings.Contains(line, part) {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// bulk is a record of so many bytes.
+func bulk(i, size int) store.RecordUpdate {
+	return store.RecordUpdate{Key: fmt.Sprint("bulk/", i), Value: make([]byte, size)}
 }

@@ -18,7 +18,7 @@ type horizon struct {
 }
 
 type sample struct {
-	time int64 // Unix nanoseconds
+	time int64 // nanoseconds, on a clock that nobody sets
 	rev  uint64
 }
 
@@ -70,7 +70,8 @@ func (n *Node) moveHorizon() {
 }
 
 func (n *Node) tickHorizon(h *horizon) {
-	goal := h.tick(n.cfg.Now(), n.store.Revision(), n.store.Horizon())
+	now := int64(time.Since(n.started))
+	goal := h.tick(now, n.store.Revision(), n.store.Horizon())
 	if faulty.LocalHorizon {
 		n.moveHorizonHere(goal)
 		return
@@ -81,7 +82,7 @@ func (n *Node) tickHorizon(h *horizon) {
 	out, err := n.proposeHere(store.Command{Kind: store.KindHorizon, Horizon: goal, Actor: actor})
 	if err != nil {
 		n.log.Warn("move horizon", "to", goal, "err", err)
-		h.samples = append([]sample{{n.cfg.Now() - int64(h.window), goal}}, h.samples...)
+		h.samples = append([]sample{{now - int64(h.window), goal}}, h.samples...)
 		return
 	}
 	h.own = out.Revision

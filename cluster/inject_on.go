@@ -17,6 +17,12 @@ import (
 
 // injected returns c with what package faulty is asked for.
 func injected(c Config) Config {
+	if c.Now == nil {
+		start := time.Now()
+		c.Now = func() int64 { return time.Now().UnixNano() }
+		c.Mono = func() int64 { return int64(time.Since(start)) }
+	}
+	c.Now = faulty.Clock(c.Now)
 	if bytes, err := strconv.ParseInt(faulty.Setting("SNAPSHOT_BYTES"), 10, 64); err == nil {
 		c.SnapshotBytes, c.TrailingBytes = bytes, 1
 	}

@@ -1,15 +1,14 @@
 package cluster
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -23,10 +22,14 @@ type lab struct {
 	wires    map[string]*raft.InmemTransport // by address
 	cuts     map[string]bool                 // addresses that reach nobody
 	apart    map[string]bool                 // pairs of addresses that raft does not get across
+	blocked  map[string]bool                 // pairs of addresses, from and to, that nothing gets across
 	broken   chan struct{}                   // closed when links change; then replaced
 
-	nodes map[string]*labNode // by id; for the test's goroutine
+	nodes map[string]*labNode // by id; changed with mu held, by the test's goroutine alone
 	disks sync.Mutex          // held while an identity is read or written
+
+	born   time.Time                // of Mono
+	clocks map[string]*atomic.Int64 // by id: how far ahead its clock is, nanoseconds
 }
 
 // labNode is one node with what outlives it.
@@ -61,8 +64,8 @@ func (i labIdentity) Save(text []byte) error {
 
 func newLab(t testing.TB) *lab {
 	l := &lab{
-		services: map[string]*Service{}, wires: map[string]*raft.InmemTransport{}, cuts: map[string]bool{}, apart: map[string]bool{},
-		broken: make(chan struct{}), nodes: map[string]*labNode{},
+		services: map[string]*Service{}, wires: map[string]*raft.InmemTransport{}, cuts: map[string]bool{}, apart: map[string]bool{}, blocked: map[string]bool{},
+		broken: make(chan struct{}), nodes: map[string]*labNode{}, clocks: map[string]*atomic.Int64{}, born: time.Now(),
 	}
 	t.Cleanup(l.close)
 	return l
@@ -82,9 +85,26 @@ func (l *lab) config(id string, join ...string) Config {
 		cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	cfg.NodeID, cfg.Disk, cfg.Join, cfg.ClientAddr = id, labDisk(), join, id
-	cfg.AdvertiseAddr = id + ":7"
+	cfg.AdvertiseAddr, cfg.CommitTimeout = id+":7", labCommitTimeout
+	clock := l.clock(id)
+	cfg.Now = func() int64 { return time.Now().UnixNano() + clock.Load() }
+	cfg.Mono = func() int64 { return int64(time.Since(l.born)) }
 	return cfg
 }
+
+// labCommitTimeout makes idle minutes cheap.
+const labCommitTimeout = 25 * time.Millisecond
+
+// clock is how far ahead id's clock is; it outlives the node's restarts.
+func (l *lab) clock(id string) *atomic.Int64 {
+	if l.clocks[id] == nil {
+		l.clocks[id] = new(atomic.Int64)
+	}
+	return l.clocks[id]
+}
+
+// setClock sets id's clock ahead of the truth by d.
+func (l *lab) setClock(id string, d time.Duration) { l.clock(id).Store(int64(d)) }
 
 // labWire does not pipeline under the race detector: raft logs that a pipeline
 // has failed with a peer that it reads without the peer's lock, which races with
@@ -121,9 +141,22 @@ func (l *lab) tryStart(cfg Config) error {
 	run.Disk = &disk
 	n, err := Start(run)
 	if err == nil {
+		l.mu.Lock()
 		l.nodes[cfg.NodeID] = &labNode{n, cfg, dead}
+		l.mu.Unlock()
 	}
 	return err
+}
+
+// running returns the node called id, nil if there is none now. Any goroutine may
+// ask.
+func (l *lab) running(id string) *Node {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := l.nodes[id]; n != nil {
+		return n.Node
+	}
+	return nil
 }
 
 // connect makes raft's links what cuts says. The caller holds mu.
@@ -132,7 +165,7 @@ func (l *lab) connect() {
 		for b, v := range l.wires {
 			switch {
 			case a == b:
-			case l.cuts[a] || l.cuts[b] || l.apart[a+" "+b]:
+			case l.apart[a+" "+b] || l.isCut(a, b):
 				w.Disconnect(v.LocalAddr())
 			default:
 				w.Connect(v.LocalAddr(), v)
@@ -141,6 +174,29 @@ func (l *lab) connect() {
 	}
 	close(l.broken)
 	l.broken = make(chan struct{})
+}
+
+// isCut reports whether nothing gets from a to b. The caller holds mu.
+func (l *lab) isCut(a, b string) bool { return l.cuts[a] || l.cuts[b] || l.blocked[a+" "+b] }
+
+// block takes the way from one node to others away; partition all between two
+// sets of nodes.
+func (l *lab) block(from string, to ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range to {
+		l.blocked[l.nodes[from].cfg.AdvertiseAddr+" "+l.nodes[b].cfg.AdvertiseAddr] = true
+	}
+	l.connect()
+}
+
+func (l *lab) partition(these, those []string) {
+	for _, a := range these {
+		l.block(a, those...)
+	}
+	for _, b := range those {
+		l.block(b, these...)
+	}
 }
 
 // cut takes a node off the network, mend puts it back.
@@ -169,6 +225,7 @@ func (l *lab) heal() {
 	defer l.mu.Unlock()
 	clear(l.cuts)
 	clear(l.apart)
+	clear(l.blocked)
 	l.connect()
 }
 
@@ -180,7 +237,9 @@ func (l *lab) kill(id string) {
 
 func (l *lab) stop(id string) {
 	n := l.nodes[id]
-	n.Close()
+	if n.Close() != nil { // it leads and can commit nothing; a process would end now
+		n.raft.Shutdown().Error()
+	}
 	n.dead.Store(true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -188,196 +247,6 @@ func (l *lab) stop(id string) {
 	delete(l.cuts, n.cfg.AdvertiseAddr)
 	delete(l.nodes, id)
 	l.connect()
-}
-
-var errNoLink = errors.New("no link")
-
-// reach returns the service at addr, and what closes when the links change.
-func (l *lab) reach(from, addr string) (*Service, chan struct{}, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.services[addr]
-	if s == nil || l.cuts[from] || l.cuts[addr] {
-		return nil, nil, errNoLink
-	}
-	return s, l.broken, nil
-}
-
-// isLinked reports whether a connection from from to s at addr still stands.
-func (l *lab) isLinked(from, addr string, s *Service) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.services[addr] == s && !l.cuts[from] && !l.cuts[addr]
-}
-
-// labPeers is Peers of the node at from.
-type labPeers struct {
-	lab  *lab
-	from string
-}
-
-func (p *labPeers) Serve(s *Service, _ net.Listener, _ DialFunc) {
-	p.lab.mu.Lock()
-	defer p.lab.mu.Unlock()
-	p.lab.services[p.from] = s
-}
-
-func (p *labPeers) Peer(addr string) Peer { return &labPeer{p.lab, p.from, addr} }
-
-func (p *labPeers) Close() error {
-	p.lab.mu.Lock()
-	defer p.lab.mu.Unlock()
-	delete(p.lab.services, p.from)
-	p.lab.connect()
-	return nil
-}
-
-type labPeer struct {
-	lab      *lab
-	from, to string
-}
-
-// call runs f at the other node, and loses the answer if the link is cut.
-func call[T any](ctx context.Context, p *labPeer, f func(context.Context, *Service) (T, error)) (T, error) {
-	var zero T
-	s, broken, err := p.lab.reach(p.from, p.to)
-	if err != nil {
-		return zero, err
-	}
-	type answer struct {
-		v   T
-		err error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		v, err := f(ctx, s)
-		if err != nil {
-			err = FailureOf(err).Err() // as over the wire
-		}
-		answers <- answer{v, err}
-	}()
-	for {
-		select {
-		case a := <-answers:
-			return a.v, a.err
-		case <-ctx.Done():
-			return zero, context.Cause(ctx)
-		case <-broken:
-			if !p.lab.isLinked(p.from, p.to, s) {
-				return zero, errNoLink
-			}
-			p.lab.mu.Lock()
-			broken = p.lab.broken
-			p.lab.mu.Unlock()
-		}
-	}
-}
-
-func (p *labPeer) ReadIndex(ctx context.Context) (uint64, error) {
-	return call(ctx, p, func(ctx context.Context, s *Service) (uint64, error) { return s.ReadIndex(ctx) })
-}
-
-func (p *labPeer) Sight(ctx context.Context) (Sighting, error) {
-	return call(ctx, p, func(_ context.Context, s *Service) (Sighting, error) { return s.Sight(), nil })
-}
-
-func (p *labPeer) Promise(ctx context.Context, promise Promise) error {
-	_, err := call(ctx, p, func(ctx context.Context, s *Service) (int, error) { return 0, s.Promise(ctx, promise) })
-	return err
-}
-
-func (p *labPeer) Join(ctx context.Context, r JoinRequest) (Joined, error) {
-	return call(ctx, p, func(ctx context.Context, s *Service) (Joined, error) { return s.Join(ctx, r) })
-}
-
-func (p *labPeer) Invite(ctx context.Context, addr string) error {
-	_, err := call(ctx, p, func(ctx context.Context, s *Service) (int, error) { return 0, s.Invite(ctx, addr) })
-	return err
-}
-
-func (p *labPeer) Operate(ctx context.Context, o Operation) (string, error) {
-	return call(ctx, p, func(ctx context.Context, s *Service) (string, error) { return s.Operate(ctx, o) })
-}
-
-func (p *labPeer) Status(ctx context.Context) (NodeStatus, error) {
-	return call(ctx, p, func(ctx context.Context, s *Service) (NodeStatus, error) { return s.Status(ctx) })
-}
-
-func (p *labPeer) Mark(ctx context.Context, marker string) error {
-	_, err := call(ctx, p, func(ctx context.Context, s *Service) (int, error) { return 0, s.Mark(ctx, marker) })
-	return err
-}
-
-func (p *labPeer) Hash(ctx context.Context, marker string) (StateHash, error) {
-	return call(ctx, p, func(ctx context.Context, s *Service) (StateHash, error) { return s.Hash(ctx, marker) })
-}
-
-func (p *labPeer) Propose(ctx context.Context) (Proposals, error) {
-	s, _, err := p.lab.reach(p.from, p.to)
-	if err != nil {
-		return nil, err
-	}
-	return &labStream{ctx: ctx, peer: p, to: s, sent: make(chan func() []Result, 64)}, nil
-}
-
-// labStream is a stream of proposals.
-type labStream struct {
-	ctx  context.Context
-	peer *labPeer
-	to   *Service
-	sent chan func() []Result
-}
-
-func (s *labStream) Send(entry []byte) error {
-	if s.ctx.Err() != nil || !s.peer.lab.isLinked(s.peer.from, s.peer.to, s.to) {
-		s.sent <- nil
-		return errNoLink
-	}
-	s.sent <- s.to.Submit(s.ctx, entry)
-	return nil
-}
-
-func (s *labStream) Recv() ([]Result, error) {
-	wait := <-s.sent
-	if wait == nil {
-		return nil, errNoLink
-	}
-	return call(s.ctx, s.peer, func(context.Context, *Service) ([]Result, error) {
-		results := wait()
-		for i, r := range results {
-			if r.Err != nil {
-				results[i].Err = FailureOf(r.Err).Err()
-			}
-		}
-		return results, nil
-	})
-}
-
-// labDiscovery finds nodes by their client addresses, which are their ids.
-type labDiscovery struct {
-	lab  *lab
-	from string
-}
-
-func (d *labDiscovery) Discover(ctx context.Context, addr string) ([]Sighting, error) {
-	d.lab.mu.Lock()
-	var at []string
-	for node, s := range d.lab.services {
-		if s.node.cfg.ClientAddr == addr {
-			at = append(at, node)
-		}
-	}
-	d.lab.mu.Unlock()
-	var out []Sighting
-	for _, a := range at {
-		if s, err := (&labPeer{d.lab, d.from, a}).Sight(ctx); err == nil {
-			out = append(out, s)
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: %w", addr, errNoLink)
-	}
-	return out, nil
 }
 
 // eventually waits in steps until ok.
@@ -473,4 +342,15 @@ func (l *lab) close() {
 		l.stop(id)
 	}
 	drain()
+}
+
+// labTest runs f in virtual time, and checks at the end that all nodes hold the
+// same state.
+func labTest(t *testing.T, f func(t *testing.T, l *lab)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f(t, l)
+		l.end(t)
+	})
 }

@@ -38,7 +38,6 @@ func (n *Node) lead() {
 		case leads := <-n.raft.LeaderCh():
 			if old := n.tenure.Swap(nil); old != nil {
 				close(old.over)
-				n.fresh.led(time.Now().Add(-n.cfg.LeaseTimeout))
 			}
 			n.leaders.notify()
 			n.log.Debug("leadership", "leader", leads, "term", n.raft.CurrentTerm())
@@ -56,9 +55,12 @@ func (n *Node) lead() {
 // takeOffice waits until this leader knows all that earlier ones committed:
 // the barrier is an entry of its own term, and has passed the state machine.
 func (n *Node) takeOffice(t *tenure) {
+	asked := time.Now()
 	if err := n.raft.Barrier(0).Error(); err != nil || n.raft.CurrentTerm() != t.term {
 		return // raft announces what follows
 	}
+	n.fresh.confirm(asked)
+	n.learnTime()
 	close(t.ready)
 	n.transport.reached.begin(n.members())
 	if err := n.settleIn(); err != nil {
@@ -169,6 +171,7 @@ func (n *Node) followUp() {
 		}
 		if goal > 0 && n.caughtUp(goal) {
 			if id, _ := n.store.Cluster(); id != "" {
+				n.fresh.confirm(n.fresh.began) // nothing was heard that was sent before
 				n.setReady()
 			}
 		}
@@ -186,30 +189,13 @@ func (n *Node) Ready() bool {
 	}
 }
 
-// LastContact bounds how old this node's views are: so long ago its store had
-// all that a leader had then committed. It is 0 on the leader itself, and a
-// very long time when the node has never caught up with one.
-func (n *Node) LastContact() time.Duration {
-	if t := n.tenure.Load(); t != nil && n.isLeader() {
-		return 0
-	}
-	last := n.fresh.at(n.caughtUp)
-	if last.IsZero() {
-		return time.Duration(1<<63 - 1)
-	}
-	return time.Since(last)
-}
+// isFollowing reports whether the node has been keeping up with a leader, so that
+// what it applies next has been committed a moment ago.
+func (n *Node) isFollowing() bool { return n.Ready() && n.LastContact() < n.cfg.HeartbeatTimeout }
 
 // caughtUp reports whether the store has all commands up to a log index.
 func (n *Node) caughtUp(index uint64) bool {
 	return n.raft.CommitIndex() >= index && n.store.Revision() >= n.logs.gaps.lastCommand(index)
-}
-
-// hear takes note that a leader of term has committed up to index.
-func (n *Node) hear(term, index uint64) {
-	if term >= n.raft.CurrentTerm() {
-		n.fresh.hear(index, n.caughtUp)
-	}
 }
 
 // CommittedCommand returns the newest revision that this node knows to be

@@ -21,38 +21,27 @@ const deleteSlice = 4096
 // whether the disk still answers.
 type logStore struct {
 	raft.LogStore
-	gaps     gaps
-	guard    guard
-	onFull   chan struct{} // capacity 1; signalled when fullAt bytes came since the last snapshot
-	fullAt   int64
-	bytes    atomic.Int64 // of all entries seen, ever growing
-	entries  atomic.Int64
-	base     atomic.Int64 // bytes at the time of the last snapshot
-	baseLogs atomic.Int64
+	gaps   gaps
+	tail   tail
+	guard  guard
+	onFull chan struct{} // capacity 1; signalled when fullAt bytes came since the last snapshot
+	fullAt int64
+	bytes  atomic.Int64 // of all entries seen, ever growing
+	base   atomic.Int64 // bytes at the time of the last snapshot
 }
 
-// volume is a point in the log's growth.
-type volume struct{ bytes, entries int64 }
+// snapshotted says that a snapshot covers the log's first bytes.
+func (l *logStore) snapshotted(bytes int64) { l.base.Store(bytes) }
 
-func (l *logStore) total() volume { return volume{l.bytes.Load(), l.entries.Load()} }
+// since returns how many bytes were written since the last snapshot.
+func (l *logStore) since() int64 { return l.bytes.Load() - l.base.Load() }
 
-// snapshotted says that a snapshot covers the log up to v.
-func (l *logStore) snapshotted(v volume) {
-	l.base.Store(v.bytes)
-	l.baseLogs.Store(v.entries)
-}
-
-// since returns what was written since the last snapshot.
-func (l *logStore) since() volume {
-	return volume{l.bytes.Load() - l.base.Load(), l.entries.Load() - l.baseLogs.Load()}
-}
-
-func (l *logStore) isFull() bool { return l.since().bytes >= l.fullAt }
+func (l *logStore) isFull() bool { return l.since() >= l.fullAt }
 
 // count takes note of an entry that is in the log.
 func (l *logStore) count(e *raft.Log) {
-	l.bytes.Add(int64(len(e.Data)) + entryOverhead)
-	l.entries.Add(1)
+	size := int64(len(e.Data)) + entryOverhead
+	l.tail.note(e.Index, l.bytes.Add(size)-size)
 	if e.Type != raft.LogCommand {
 		l.gaps.add(e.Index, e.Index)
 	}
@@ -111,6 +100,7 @@ func (l *logStore) DeleteRange(lo, hi uint64) error {
 			return err
 		}
 		l.gaps.cut(lo)
+		l.tail.cut(lo)
 		return nil
 	}
 	l.gaps.drop(hi)

@@ -163,6 +163,60 @@ func TestRemove_NodeEndsAndDoesNotComeBack(t *testing.T) {
 	})
 }
 
+// A leader that ends in the midst of a removal leaves no id that nobody can use
+// or remove.
+func TestRemove_InterruptedLeavesTheIDFree(t *testing.T) {
+	labTest(t, func(t *testing.T, l *lab) {
+		ids := l.grown(t)
+		leader := l.nodes[l.leaderOf(t, ids...)].Node
+		victim := followers(leader.cfg.NodeID, ids)[0]
+		cfg := l.nodes[victim].cfg
+		r, _, err := leader.memberRecord(victim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Removed = true
+		if err := leader.setMember(victim, &r); err != nil {
+			t.Fatal(err)
+		}
+		if err := leader.raft.RemoveServer(raft.ServerID(victim), 0, 0).Error(); err != nil {
+			t.Fatal(err)
+		}
+		old := l.nodes[victim]
+		<-old.Failed()
+		if !errors.Is(old.Err(), ErrRemoved) {
+			t.Error(old.Err())
+		}
+		l.kill(victim)
+		cfg.Disk = labDisk()
+		cfg.Join = followers(victim, ids)
+		l.start(t, cfg)
+		l.ready(t, victim)
+		l.voting(t, victim, ids...)
+	})
+}
+
+// A node that was accepted and whose disk was then lost can be removed.
+func TestRemove_AcceptedButNeverComes(t *testing.T) {
+	labTest(t, func(t *testing.T, l *lab) {
+		l.grown(t)
+		leader := l.nodes[l.leaderOf(t, "n1", "n2", "n3")].Node
+		if err := leader.setMember("n4", &record{Disk: "lost", Addr: "n4:7", Voter: true, Level: 1}); err != nil {
+			t.Fatal(err)
+		}
+		l.start(t, l.config("n4", "n1"))
+		<-time.After(10 * time.Second)
+		if l.nodes["n4"].stage() != Fresh {
+			t.Error("another disk is accepted")
+		}
+		if err := l.nodes["n2"].RemoveNode(t.Context(), "n4", false); err != nil {
+			t.Fatal(err)
+		}
+		l.ready(t, "n4")
+		l.voting(t, "n4", "n1", "n2", "n3", "n4")
+	})
+}
+
 func TestRemove_LeaderHandsOverFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t)

@@ -34,6 +34,8 @@ type Node struct {
 	tenure    atomic.Pointer[tenure] // nil = this node does not lead
 	leaders   leaderWatch
 	fresh     freshness
+	clock     *clock
+	started   time.Time
 	marks     marks
 	office    chan struct{} // capacity 1; full while this leader changes the members
 	invited   invitations
@@ -78,7 +80,11 @@ func (n *Node) fail(err error) {
 	n.failOnce.Do(func() {
 		n.err = err
 		close(n.failed)
-		n.log.Error("the node has failed", "err", err)
+		if isDismissal(err) {
+			n.log.Error("the node ends", "why", err)
+		} else {
+			n.log.Error("the node has failed", "err", err)
+		}
 	})
 }
 
@@ -138,15 +144,17 @@ func newNode(cfg Config, d *disk) *Node {
 		ready:  make(chan struct{}), unready: make(chan error, 1), failed: make(chan struct{}),
 	}
 	n.applied = &applied{store: n.store}
+	n.clock, n.started = &clock{wall: cfg.Now, mono: cfg.Mono}, time.Now()
 	inner := d.log
 	if cfg.WrapLog != nil {
 		inner = cfg.WrapLog(inner)
 	}
 	n.logs = &logStore{
 		LogStore: inner, guard: guard{cfg.WriteDeadline, n.fail},
-		onFull: make(chan struct{}, 1), fullAt: cfg.SnapshotBytes,
+		onFull: make(chan struct{}, 1), fullAt: cfg.SnapshotBytes, tail: tail{keep: cfg.TrailingBytes},
 	}
 	d.snaps.log, d.snaps.stop = n.logs, n.stop
+	d.snaps.room = func() error { return n.checkRoom(0, n.cfg.MinFreeDisk/4) }
 	return n
 }
 
@@ -157,11 +165,12 @@ func (n *Node) start() error {
 	if err := s.scan(n.disk.snaps); err != nil {
 		return err
 	}
+	n.fresh.began = time.Now()
 	var err error
 	if n.transport, n.port, err = newTransport(&n.cfg, n.stop, n.lineage); err != nil {
 		return err
 	}
-	n.transport.admit, n.transport.onLog = n.admitMessage, n.hear
+	n.transport.admit = n.admitMessage
 	if err := n.startRaft(stable); err != nil {
 		return errors.Join(err, n.transport.Close())
 	}
@@ -176,12 +185,19 @@ func (n *Node) start() error {
 	go n.serveReads()
 	go n.moveHorizon()
 	go n.compact()
+	n.loops.Go(n.keepTime)
 	n.loops.Go(n.watchLeader)
 	n.loops.Go(n.transport.pump)
 	n.loops.Go(n.proposer.propose)
+	if !n.hasNobody() {
+		n.loops.Go(n.keepFresh)
+	}
 	if n.isRouted() {
 		n.servePeers()
 		n.loops.Go(n.enrol)
+		if len(n.cfg.Join) > 0 {
+			n.loops.Go(n.vetJoin)
+		}
 		n.loops.Go(n.reconcile)
 	}
 	if n.isSoleVoter() {
@@ -223,14 +239,21 @@ func (n *Node) startRaft(stable raft.StableStore) (err error) {
 			return fmt.Errorf("found cluster: %w", err)
 		}
 	}
-	machine := &fsm{store: n.store, applied: n.applied, log: n.logs, snaps: snaps, marks: &n.marks}
+	machine := n.machine()
 	if n.raft, err = raft.NewRaft(conf, machine, n.logs, stable, snaps, n.transport); err != nil {
 		if damage := snaps.damage(); damage != nil {
 			return damage
 		}
 		return fmt.Errorf("start raft: %w", err)
 	}
+	trim := func() error { return n.trimTrailing(n.raft) }
+	snaps.trim.Store(&trim)
 	return nil
+}
+
+// machine is what raft applies the log to.
+func (n *Node) machine() *fsm {
+	return &fsm{store: n.store, applied: n.applied, log: n.logs, snaps: n.disk.snaps, marks: &n.marks, clock: n.clock, live: n.isFollowing}
 }
 
 // unfound takes back the first half of founding a cluster, the term, when the
@@ -291,32 +314,6 @@ func (n *Node) awaitLeader(ctx context.Context) error {
 				"stage", n.stage(), "state", n.raft.State(), "leader", leader, "voters", n.voters())
 		}
 	}
-}
-
-// admitWrites refuses writes while the disk is almost full, so that it never
-// is: reads, snapshots and the log's own upkeep need what is left.
-func (n *Node) admitWrites() error {
-	if n.cfg.MinFreeDisk < 0 {
-		return nil
-	}
-	free, err := n.freeDisk()
-	if err != nil {
-		return fmt.Errorf("look at free disk: %w", err)
-	}
-	if free < n.cfg.MinFreeDisk {
-		return fmt.Errorf("%w: %d MiB free, writes need %d MiB", ErrDiskFull, free>>20, n.cfg.MinFreeDisk>>20)
-	}
-	return nil
-}
-
-func (n *Node) freeDisk() (int64, error) {
-	switch {
-	case n.cfg.FreeDisk != nil:
-		return n.cfg.FreeDisk()
-	case n.disk.dir == nil:
-		return 1<<63 - 1, nil
-	}
-	return freeDisk(n.disk.dir.path)
 }
 
 // Close ends the node: it stops proposing, lets what is in flight finish,

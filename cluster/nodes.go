@@ -29,6 +29,8 @@ type NodeStatus struct {
 	CommitIndex  uint64
 	LastLogIndex uint64
 	LastContact  time.Duration
+	Clock        int64  // Unix nanoseconds, as the member sees it; 0 = not told
+	DiskFull     bool   // it has too little room to lead
 	Lag          uint64 // revisions behind the newest of those that answered
 
 	Hash *StateHash // nil = not asked for, or not known
@@ -44,7 +46,7 @@ func (n *Node) ownStatus() NodeStatus {
 	return NodeStatus{
 		ID: n.cfg.NodeID, Addr: n.addr(), ClientAddr: n.cfg.ClientAddr, State: n.raft.State().String(), Version: n.cfg.Version, Level: n.cfg.Level,
 		Ready: n.Ready(), Term: n.raft.CurrentTerm(), Applied: n.store.Revision(), CommitIndex: n.raft.CommitIndex(),
-		LastLogIndex: n.raft.LastIndex(), LastContact: n.LastContact(),
+		LastLogIndex: n.raft.LastIndex(), LastContact: n.LastContact(), Clock: n.cfg.Now(), DiskFull: n.checkRoom(0, n.cfg.MinFreeDisk) != nil,
 	}
 }
 

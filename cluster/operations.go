@@ -94,6 +94,9 @@ func (s *Service) Operate(ctx context.Context, o Operation) (string, error) {
 		return n.transfer(ctx, o.ID)
 	}
 	m, ok := n.member(o.ID)
+	if !ok && o.Kind == Remove {
+		return "", n.forget(o.ID)
+	}
 	if !ok {
 		return "", unknownNode(o.ID)
 	}
@@ -177,12 +180,31 @@ func (n *Node) finishRemoval(m raft.Server, r record) error {
 	if err := n.configured(n.raft.RemoveServer(m.ID, 0, 0)); err != nil {
 		return err
 	}
+	return n.noteRemoved(string(m.ID), r)
+}
+
+// noteRemoved is the last step of a removal: the id is free, its disk is not
+// wanted any more.
+func (n *Node) noteRemoved(id string, r record) error {
 	e := edit{node: n}
-	e.set(memberKey+string(m.ID), nil)
+	e.set(memberKey+id, nil)
 	if r.Disk != "" {
-		e.set(removedKey+r.Disk, []byte(m.ID))
+		e.set(removedKey+r.Disk, []byte(id))
 	}
 	return e.commit()
+}
+
+// forget removes a node that is not in the configuration, but known: it has been
+// accepted and never came, or a leader got no further with its removal.
+func (n *Node) forget(id string) error {
+	r, has, err := n.memberRecord(id)
+	if err != nil {
+		return err
+	}
+	if !has {
+		return unknownNode(id)
+	}
+	return n.noteRemoved(id, r)
 }
 
 // promote gives m a vote once it says itself that it has caught up: before, it
@@ -237,13 +259,19 @@ func (n *Node) transfer(ctx context.Context, to string) (string, error) {
 		m, _ := n.member(to)
 		transfer = func() raft.Future { return n.raft.LeadershipTransferToServer(m.ID, m.Address) }
 	}
+	term := n.raft.CurrentTerm()
 	if err := transfer().Error(); err != nil {
 		return "", unknownOutcome(fmt.Errorf("transfer leadership: %w", err))
 	}
+	ctx, cancel := context.WithTimeout(ctx, searchTimeouts*n.cfg.ElectionTimeout)
+	defer cancel()
 	for {
 		changed := n.leaders.changed()
-		if id, _ := n.leader(); id != "" && id != n.cfg.NodeID {
+		switch id, _ := n.leader(); {
+		case id != "" && id != n.cfg.NodeID:
 			return id, nil
+		case n.isLeader() && n.raft.CurrentTerm() > term:
+			return "", unknownOutcome(errors.New("transfer leadership: the heir has lost the election, and this node leads again"))
 		}
 		select {
 		case <-changed:

@@ -41,6 +41,7 @@ type proposer struct {
 type proposal struct {
 	data  []byte // encoded
 	here  bool   // it came from another member, and is not passed on a second time
+	timed bool   // it has a leader's time, and so may enter the log
 	state atomic.Uint32
 	done  chan struct{} // closed after out and err are set
 	out   store.Outcome
@@ -114,11 +115,16 @@ func (n *Node) submit(ctx context.Context, c store.Command, here bool) (Pending,
 	if err := n.checkLevel(c.Kind); err != nil {
 		return Pending{}, notProposed(err)
 	}
-	c.Time = max(n.cfg.Now(), n.store.Time())
+	p := &proposal{here: here, timed: n.isLeader() && n.clock.isKnown(), done: make(chan struct{})}
+	if p.timed {
+		c.Time = n.clock.now()
+	} else {
+		c.Time = 0 // the leader will set it
+	}
 	if err := c.Validate(); err != nil {
 		return Pending{}, notProposed(fmt.Errorf("validate command: %w", err))
 	}
-	p := &proposal{data: c.Append(nil), here: here, done: make(chan struct{})}
+	p.data = c.Append(nil)
 	if err := n.enqueue(ctx, p); err != nil {
 		return Pending{}, notProposed(err)
 	}
@@ -302,15 +308,13 @@ func (q *proposer) drain() bool {
 	return true
 }
 
-// sendable refuses those of group that have been passed on once, unless this
-// node leads, and returns the others.
+// sendable refuses those of group that were queued when this node did not lead,
+// or not know the time, if it leads now; those that have been passed on once, if
+// it does not; and returns the others.
 func (q *proposer) sendable(group []*proposal) []*proposal {
-	if q.to.local {
-		return group
-	}
 	keep := group[:0]
 	for _, p := range group {
-		if p.here {
+		if q.to.local && !p.timed || !q.to.local && p.here {
 			p.finish(store.Outcome{}, notProposed(ErrNotLeader))
 		} else {
 			keep = append(keep, p)

@@ -17,8 +17,8 @@ const reconcilePace = time.Second
 const minVoters = 3
 
 // reconcile runs until the node stops. As a leader it finishes removals that an
-// earlier one began, removes members that are dead, and raises the cluster's
-// feature level.
+// earlier one began, removes members that are dead, raises the cluster's feature
+// level, and makes room for another leader when its disk is full.
 func (n *Node) reconcile() {
 	tick := time.NewTicker(reconcilePace)
 	defer tick.Stop()
@@ -44,6 +44,9 @@ func (n *Node) tidyMembers() error {
 		return err
 	}
 	defer n.endOffice()
+	if err := n.yieldFull(ctx); err != nil {
+		return err
+	}
 	for _, m := range n.members() {
 		r, _, err := n.memberRecord(string(m.ID))
 		if err != nil {

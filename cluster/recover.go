@@ -110,10 +110,9 @@ func (n *Node) cutLog(stable raft.StableStore) error {
 	or(&addr, raft.ServerAddress(n.cfg.RaftAddr))
 	or(&addr, raft.ServerAddress(n.cfg.NodeID))
 	conf := n.cfg.raftConfig()
-	machine := &fsm{store: n.store, applied: n.applied, log: n.logs, snaps: n.disk.snaps, marks: &n.marks}
 	_, trans := raft.NewInmemTransport(addr)
 	self := raft.Configuration{Servers: []raft.Server{{ID: conf.LocalID, Address: addr}}}
-	err := raft.RecoverCluster(conf, machine, n.logs, stable, n.disk.snaps, trans, self)
+	err := raft.RecoverCluster(conf, n.machine(), n.logs, stable, n.disk.snaps, trans, self)
 	if damage := n.disk.snaps.damage(); damage != nil {
 		return damage
 	}

@@ -25,12 +25,14 @@ type snapshotStore struct {
 	dir string    // "" without files
 	log *logStore // told when a snapshot is durable
 
-	stop  chan struct{} // closed by the node; nil = never
-	sinks atomic.Int32  // snapshots being written
+	stop  chan struct{}                // closed by the node; nil = never
+	room  func() error                 // nil, or why no more may be written; nil = there is always room
+	trim  atomic.Pointer[func() error] // called before a snapshot is durable; nil = nobody
+	sinks atomic.Int32                 // snapshots being written
 
 	mu sync.Mutex // guards what follows
 
-	marked  volume // of the log when the snapshot under way was captured
+	marked  int64  // bytes of log when the snapshot under way was captured
 	index   uint64 // of the snapshot opened last
 	name    string // its file
 	damaged error  // the first damage found
@@ -198,10 +200,10 @@ func (s *snapshotStore) damage() error {
 }
 
 // mark notes how far the log had grown when a snapshot was captured.
-func (s *snapshotStore) mark(v volume) {
+func (s *snapshotStore) mark(bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.marked = v
+	s.marked = bytes
 }
 
 // Create begins a snapshot.
@@ -223,17 +225,28 @@ type snapshotSink struct {
 	raft.SnapshotSink
 	store *snapshotStore
 	done  bool
+	ahead int // bytes that may be written before the disk is looked at again
 }
 
+// roomStep is how many bytes of a snapshot are written between looks at the disk.
+const roomStep = 1 << 20
+
 // Write refuses to go on once the node stops: raft then removes the snapshot,
-// and Close need not wait for the rest of it.
+// and Close need not wait for the rest of it. So does a disk that is filling up,
+// which the log needs more.
 func (k *snapshotSink) Write(p []byte) (int, error) {
 	select {
 	case <-k.store.stop:
 		return 0, errAbandoned
 	default:
-		return k.SnapshotSink.Write(p)
 	}
+	if k.ahead -= len(p); k.ahead < 0 && k.store.room != nil {
+		if err := k.store.room(); err != nil {
+			return 0, err
+		}
+		k.ahead = roomStep
+	}
+	return k.SnapshotSink.Write(p)
 }
 
 // errAbandoned ends a snapshot that is being written when the node stops.
@@ -264,6 +277,11 @@ func (k *snapshotSink) Close() error {
 	}
 	s := k.store
 	defer s.sinks.Add(-1)
+	if trim := s.trim.Load(); trim != nil {
+		if err := (*trim)(); err != nil {
+			return errors.Join(err, k.SnapshotSink.Cancel())
+		}
+	}
 	if err := k.SnapshotSink.Close(); err != nil {
 		return err
 	}

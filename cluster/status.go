@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"time"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -23,6 +25,10 @@ type Status struct {
 	LogBytes      int64  // log written since that snapshot
 	DiskFree      int64  // -1 = not known
 
+	// ClockOff is how far the node's clock is ahead of what commands may say, or,
+	// below 0, behind the cluster's time; 0 = not so far that it matters.
+	ClockOff time.Duration
+
 	Members []Member
 }
 
@@ -40,7 +46,7 @@ func (n *Node) Status() Status {
 		Leader: string(leader), Term: n.raft.CurrentTerm(),
 		CommitIndex: n.raft.CommitIndex(), Applied: n.store.Revision(),
 		LastLogIndex: n.raft.LastIndex(), Horizon: n.store.Horizon(),
-		LogBytes: n.logs.since().bytes,
+		LogBytes: n.logs.since(), ClockOff: n.clock.off(),
 	}
 	s.ClusterID, s.Incarnation = n.store.Cluster()
 	if index, err := n.disk.snaps.newest(); err == nil {

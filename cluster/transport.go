@@ -22,10 +22,10 @@ type transport struct {
 	// start, 0 = no leader yet.
 	heard atomic.Uint64
 
-	admit func(raft.RPC) error         // nil, or why raft may not see a request; set before pump runs
-	onLog func(term, committed uint64) // told of what leaders have committed; nil = nobody; set before pump runs
+	admit func(raft.RPC) error // nil, or why raft may not see a request; set before pump runs
 
-	reached contacts // when followers last answered this leader
+	reached contacts  // when followers last answered this leader
+	full    fullDisks // which ones had no room for entries
 }
 
 // newTransport listens at cfg.RaftAddr, or nowhere when there is none: a
@@ -103,9 +103,6 @@ func (t *transport) listen(rpc raft.RPC) {
 	if a.LeaderCommitIndex > t.heard.Load() {
 		t.heard.Store(a.LeaderCommitIndex) // pump is the only writer
 	}
-	if t.onLog != nil {
-		t.onLog(a.Term, a.LeaderCommitIndex)
-	}
 }
 
 // refuse answers a request that raft does not see. What follows a snapshot's
@@ -125,6 +122,9 @@ func refuse(rpc raft.RPC, err error) {
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	sent := t.reached.tick()
 	err := t.Transport.AppendEntries(id, target, args, resp)
+	if len(args.Entries) > 0 {
+		t.full.note(id, err)
+	}
 	if err == nil {
 		t.reached.note(id)
 		if resp.Success {

@@ -2,12 +2,16 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"github.com/pemba-authz/pemba/cluster"
@@ -15,11 +19,36 @@ import (
 )
 
 // Discovery is cluster.Discovery over pemba.v1.ClusterService on client ports.
-type Discovery struct{ options []grpc.DialOption }
+type Discovery struct{ tls *DiscoveryTLS }
 
-// NewDiscovery returns a Discovery that dials with options: how client ports
-// are secured, and what key they ask for.
-func NewDiscovery(options ...grpc.DialOption) *Discovery { return &Discovery{options} }
+// DiscoveryTLS says how client ports are secured. What they say decides which
+// cluster a fresh node becomes part of, so their certificates are verified: each
+// must be of an authority in Roots, and valid for the host of the address that
+// was asked for.
+type DiscoveryTLS struct {
+	Roots       func() (*x509.CertPool, error) // nil pool = the system's; asked each time
+	Certificate func() (*tls.Certificate, error)
+}
+
+// NewDiscovery returns a Discovery that dials client ports over TLS, or in
+// plaintext if secure is nil.
+func NewDiscovery(secure *DiscoveryTLS) *Discovery { return &Discovery{secure} }
+
+// credentials leave the host that a certificate is for to gRPC, which takes the
+// authority's.
+func (d *Discovery) credentials() (credentials.TransportCredentials, error) {
+	if d.tls == nil {
+		return insecure.NewCredentials(), nil
+	}
+	roots, err := d.tls.Roots()
+	if err != nil {
+		return nil, err
+	}
+	return credentials.NewTLS(&tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: roots,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return d.tls.Certificate() },
+	}), nil
+}
 
 // Discover implements cluster.Discovery. All addresses of a name are asked.
 func (d *Discovery) Discover(ctx context.Context, addr string) ([]cluster.Sighting, error) {
@@ -31,13 +60,17 @@ func (d *Discovery) Discover(ctx context.Context, addr string) ([]cluster.Sighti
 	if err != nil {
 		return nil, fmt.Errorf("ask %s who it is: %w", addr, err)
 	}
+	secure, err := d.credentials()
+	if err != nil {
+		return nil, fmt.Errorf("ask %s who it is: %w", addr, err)
+	}
 	var mu sync.Mutex
 	var found []cluster.Sighting
 	var errs []error
 	var wg sync.WaitGroup
 	for _, ip := range ips {
 		wg.Go(func() {
-			s, err := d.ask(ctx, net.JoinHostPort(ip, port), addr)
+			s, err := askAt(ctx, net.JoinHostPort(ip, port), addr, secure)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -54,11 +87,10 @@ func (d *Discovery) Discover(ctx context.Context, addr string) ([]cluster.Sighti
 	return nil, fmt.Errorf("ask %s who it is: %w", addr, errors.Join(errs...))
 }
 
-// ask asks the node at one address of a name, under which its certificate is
+// askAt asks the node at one address of a name, under which its certificate is
 // checked.
-func (d *Discovery) ask(ctx context.Context, at, name string) (cluster.Sighting, error) {
-	options := append([]grpc.DialOption{grpc.WithAuthority(name)}, d.options...)
-	c, err := grpc.NewClient("passthrough:///"+at, options...)
+func askAt(ctx context.Context, at, name string, secure credentials.TransportCredentials) (cluster.Sighting, error) {
+	c, err := grpc.NewClient("passthrough:///"+at, grpc.WithAuthority(name), grpc.WithTransportCredentials(secure.Clone()))
 	if err != nil {
 		return cluster.Sighting{}, err
 	}

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/pemba-authz/pemba/cluster"
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
@@ -68,7 +67,7 @@ func start(t *testing.T, cfg cluster.Config, l net.Listener) *member {
 	t.Helper()
 	cfg.ClientAddr = l.Addr().String()
 	cfg.Peers = New(cfg.Logger)
-	cfg.Discovery = NewDiscovery(grpc.WithTransportCredentials(insecure.NewCredentials()))
+	cfg.Discovery = NewDiscovery(nil)
 	n, err := cluster.Start(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -102,7 +102,7 @@ func statusOut(s cluster.NodeStatus) *nodev1.StatusResponse {
 	return &nodev1.StatusResponse{
 		Id: s.ID, Address: s.Addr, ClientAddress: s.ClientAddr, State: s.State, Version: s.Version, Level: int32(s.Level),
 		Ready: s.Ready, Term: s.Term, AppliedRevision: s.Applied, CommitIndex: s.CommitIndex, LastLogIndex: s.LastLogIndex,
-		LastContact: int64(s.LastContact),
+		LastContact: int64(s.LastContact), Clock: s.Clock, DiskFull: s.DiskFull,
 	}
 }
 
@@ -110,6 +110,6 @@ func statusIn(r *nodev1.StatusResponse) cluster.NodeStatus {
 	return cluster.NodeStatus{
 		ID: r.GetId(), Addr: r.GetAddress(), ClientAddr: r.GetClientAddress(), State: r.GetState(), Version: r.GetVersion(), Level: int(r.GetLevel()),
 		Ready: r.GetReady(), Term: r.GetTerm(), Applied: r.GetAppliedRevision(), CommitIndex: r.GetCommitIndex(), LastLogIndex: r.GetLastLogIndex(),
-		LastContact: time.Duration(r.GetLastContact()),
+		LastContact: time.Duration(r.GetLastContact()), Clock: r.GetClock(), DiskFull: r.GetDiskFull(),
 	}
 }
