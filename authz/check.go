@@ -49,21 +49,15 @@ type CheckAnswer struct {
 // Check answers one question. Every error is an *Error; no error means that
 // the decision is complete.
 func (s *Service) Check(ctx context.Context, r CheckRequest) (CheckAnswer, error) {
-	v, err := s.view(ctx, r.Tenant, r.Consistency)
+	p, err := s.Viewpoint(ctx, r.Tenant, r.Consistency)
 	if err != nil {
 		return CheckAnswer{}, err
 	}
-	g, _, err := s.graphOf(v)
+	a, err := p.check(ctx, &r.Question, r.Contextual)
 	if err != nil {
 		return CheckAnswer{}, err
 	}
-	now := s.timeOf(v)
-	q := s.question(&r.Question, r.Contextual, now)
-	a, err := s.checker.Check(ctx, g, v, &q)
-	if err != nil {
-		return CheckAnswer{}, questionError(err)
-	}
-	return CheckAnswer{Answer: a, Token: s.token(v), Revision: v.Revision(), Time: now}, nil
+	return CheckAnswer{Answer: a, Token: p.Token, Revision: p.view.Revision(), Time: p.Time}, nil
 }
 
 // timeOf returns the time at which questions on v are decided: the later of
@@ -102,21 +96,16 @@ type BatchAnswer struct {
 
 // BatchCheck answers the questions at one view, each by itself.
 func (s *Service) BatchCheck(ctx context.Context, r BatchRequest) (BatchAnswer, error) {
-	v, err := s.view(ctx, r.Tenant, r.Consistency)
+	p, err := s.Viewpoint(ctx, r.Tenant, r.Consistency)
 	if err != nil {
 		return BatchAnswer{}, err
 	}
-	g, _, err := s.graphOf(v)
-	if err != nil {
-		return BatchAnswer{}, err
-	}
-	now := s.timeOf(v)
 	questions := make([]graph.Question, len(r.Questions))
 	for i := range r.Questions {
-		questions[i] = s.question(&r.Questions[i], r.Contextual, now)
+		questions[i] = s.question(&r.Questions[i], r.Contextual, p.Time)
 	}
-	out := BatchAnswer{Results: make([]BatchResult, len(questions)), Token: s.token(v), Revision: v.Revision(), Time: now}
-	for i, result := range s.checker.Batch(ctx, g, v, questions) {
+	out := BatchAnswer{Results: make([]BatchResult, len(questions)), Token: p.Token, Revision: p.view.Revision(), Time: p.Time}
+	for i, result := range s.checker.Batch(ctx, p.graph, p.view, questions) {
 		out.Results[i].Answer = result.Answer
 		if result.Err != nil {
 			out.Results[i].Err = questionError(result.Err)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pemba-authz/pemba/graph"
 	"github.com/pemba-authz/pemba/store"
+	"github.com/pemba-authz/pemba/tuple"
 )
 
 // A Viewpoint is one view of a tenant with the schema in force there and a
@@ -31,9 +32,11 @@ func (s *Service) Viewpoint(ctx context.Context, tenant string, c Consistency) (
 	return Viewpoint{service: s, view: v, graph: g, Token: s.token(v), Time: s.timeOf(v)}, nil
 }
 
-// Check answers one question, as Service.Check does at that view and time.
-func (p *Viewpoint) Check(ctx context.Context, q *Question) (Answer, error) {
-	question := p.service.question(q, nil, p.Time)
+// Check answers one question, as Service.Check does.
+func (p *Viewpoint) Check(ctx context.Context, q *Question) (Answer, error) { return p.check(ctx, q, nil) }
+
+func (p *Viewpoint) check(ctx context.Context, q *Question, contextual []tuple.Tuple) (Answer, error) {
+	question := p.service.question(q, contextual, p.Time)
 	a, err := p.service.checker.Check(ctx, p.graph, p.view, &question)
 	if err != nil {
 		return Answer{}, questionError(err)

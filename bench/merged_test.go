@@ -1,10 +1,12 @@
+//go:build unix
+
 package bench
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,33 +14,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pemba-authz/pemba/api/native"
+	"github.com/pemba-authz/pemba/authz"
 	"github.com/pemba-authz/pemba/client"
 )
 
-// BenchmarkMerged is Check of package client with merging, without, and batches
-// of 32, by turns on the same connection and server, each question another one,
-// on 1,000,000 tuples without a cache. One iteration is a turn of each. Per
-// number of callers it reports the median over the turns of the ratio to unary
-// calls, latencies, and the processor time of a check, both sides together.
+// BenchmarkMerged asks package client's Check without merging and with it,
+// batches of 32, and the service in this process without any network, by turns,
+// of the same node: 1,000,000 tuples, no cache, each question another one. One
+// iteration is a turn of each. It reports medians over the turns: the ratio to
+// unary checks, latencies, and what a check costs both sides together.
 func BenchmarkMerged(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // about what the program gives itself
 	p := population(b, mergedTuples, 1)
-	conns := serve(b, p, -1, 1)
 	questions := p.Questions(1, 0)
-	config := client.Config{Addrs: []string{conns[0].Target()[len("passthrough:///"):]}}
-	ways := []*mergedWay{{name: "unary", batch: 1}, {name: "merged", batch: 1}, {name: "batch32", batch: 32}}
-	for i, merging := range []client.Merging{client.MergeNever, client.MergeAlways, client.MergeNever} {
-		config.Merge = merging
-		c, err := client.Dial(config)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer c.Close()
-		ways[i].client = c
-		if _, err := c.Check(b.Context(), checkOf(questions.Source().Next())); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for _, callers := range []int{1, 2, 4, 8, 64, 256} {
+	ways := mergedWays(b, p)
+	for _, callers := range []int{1, 8, 64, 256} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			for _, w := range ways {
 				w.turns = nil
@@ -56,30 +47,83 @@ func BenchmarkMerged(b *testing.B) {
 	}
 }
 
+// mergedWays starts a node with p and returns the ways to ask it.
+func mergedWays(b *testing.B, p *Population) []*mergedWay {
+	node := service(b, -1)
+	server := native.New(native.Config{Service: node, Log: quiet})
+	listener := listen(b)
+	go server.Serve(listener)
+	b.Cleanup(func() { _ = server.Shutdown(b.Context()) })
+	if _, err := p.Install(b.Context(), connect(b, listener), ""); err != nil {
+		b.Fatal(err)
+	}
+	dial := func(merging client.Merging) *client.Client {
+		c, err := client.Dial(client.Config{Addrs: []string{listener.Addr().String()}, Merge: merging})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	unary, merged := dial(client.MergeNever), dial(client.MergeAlways)
+	ask := func(c *client.Client) func(context.Context, *Source) error {
+		return func(ctx context.Context, source *Source) error {
+			q := source.Next()
+			_, err := c.Check(ctx, client.CheckRequest{Object: q.Object, Permission: q.Permission, Subject: q.Subject})
+			return err
+		}
+	}
+	ways := []*mergedWay{
+		{name: "unary", size: 1, ask: ask(unary)}, {name: "merged", size: 1, ask: ask(merged)},
+		{name: "batch32", size: 32, ask: askBatch(unary)},
+		{name: "direct", size: 1, ask: func(ctx context.Context, source *Source) error {
+			q := source.Next()
+			_, err := node.Check(ctx, authz.CheckRequest{Question: authz.Question{Object: q.Object, Permission: q.Permission, Subject: q.Subject}})
+			return err
+		}},
+	}
+	for _, w := range ways {
+		if err := w.ask(b.Context(), p.Questions(2, 0).Source()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return ways
+}
+
+func askBatch(c *client.Client) func(context.Context, *Source) error {
+	return func(ctx context.Context, source *Source) error {
+		r := client.BatchRequest{Questions: make([]client.Question, 32)}
+		for i := range r.Questions {
+			q := source.Next()
+			r.Questions[i] = client.Question{Object: q.Object, Permission: q.Permission, Subject: q.Subject}
+		}
+		_, err := c.BatchCheck(ctx, r)
+		return err
+	}
+}
+
 const (
 	mergedTuples = 1_000_000
 	turnTime     = 250 * time.Millisecond
 )
 
+// A mergedWay is one way to ask.
 type mergedWay struct {
-	name   string
-	client *client.Client
-	batch  int
-	turns  []mergedTurn
+	name  string
+	size  int // questions of a call
+	ask   func(context.Context, *Source) error
+	turns []mergedTurn
 }
 
 type mergedTurn struct {
-	rate     float64 // checks/s
-	p50, p99 time.Duration
+	rate     float64       // checks/s
+	p50, p99 time.Duration // of calls
 	cpu      time.Duration // a check
 	allocs   float64       // a check
 	share    float64       // processors
 }
 
-func checkOf(q Question) client.CheckRequest {
-	return client.CheckRequest{Object: q.Object, Permission: q.Permission, Subject: q.Subject}
-}
-
+// turn asks for a while.
 func (w *mergedWay) turn(b *testing.B, questions *Questions, callers int) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -87,7 +131,7 @@ func (w *mergedWay) turn(b *testing.B, questions *Questions, callers int) {
 	var stop atomic.Bool
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	cpu, begin := mergedCPU(), time.Now()
+	cpu, begin := ownProcessorTime(), time.Now()
 	for range callers {
 		source := questions.Source()
 		wg.Go(func() {
@@ -107,54 +151,37 @@ func (w *mergedWay) turn(b *testing.B, questions *Questions, callers int) {
 	}
 	time.AfterFunc(turnTime, func() { stop.Store(true) })
 	wg.Wait()
-	took, used := time.Since(begin), mergedCPU()-cpu
+	took, used := time.Since(begin), ownProcessorTime()-cpu
 	runtime.ReadMemStats(&after)
 	slices.Sort(all)
-	n := len(all) * w.batch
+	n := len(all) * w.size
 	w.turns = append(w.turns, mergedTurn{
 		rate: float64(n) / took.Seconds(), p50: all[len(all)/2], p99: all[len(all)*99/100], cpu: used / time.Duration(n),
 		allocs: float64(after.Mallocs-before.Mallocs) / float64(n), share: used.Seconds() / took.Seconds(),
 	})
 }
 
-func (w *mergedWay) ask(ctx context.Context, source *Source) error {
-	if w.batch == 1 {
-		_, err := w.client.Check(ctx, checkOf(source.Next()))
-		return err
-	}
-	r := client.BatchRequest{Questions: make([]client.Question, w.batch)}
-	for i := range r.Questions {
-		q := source.Next()
-		r.Questions[i] = client.Question{Object: q.Object, Permission: q.Permission, Subject: q.Subject}
-	}
-	_, err := w.client.BatchCheck(ctx, r)
-	return err
-}
-
 func (w *mergedWay) report(b *testing.B, unary *mergedWay) {
-	var ratios []float64
-	for i, t := range w.turns {
-		ratios = append(ratios, t.rate/unary.turns[i].rate)
+	metric := func(unit string, of func(mergedTurn) float64) {
+		values := make([]float64, len(w.turns))
+		for i, t := range w.turns {
+			values[i] = of(t)
+		}
+		b.ReportMetric(median(values), w.name+unit)
 	}
+	micros := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
+	i := 0
+	metric("/unary", func(t mergedTurn) float64 { i++; return t.rate / unary.turns[i-1].rate })
+	metric("/s", func(t mergedTurn) float64 { return t.rate })
+	metric("-p50-µs", func(t mergedTurn) float64 { return micros(t.p50) })
+	metric("-p99-µs", func(t mergedTurn) float64 { return micros(t.p99) })
+	metric("-cpu-µs", func(t mergedTurn) float64 { return micros(t.cpu) })
+	metric("-allocs", func(t mergedTurn) float64 { return t.allocs })
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(medianOf(ratios, func(r float64) float64 { return r }), w.name+"/unary")
-	b.ReportMetric(medianOf(w.turns, func(t mergedTurn) float64 { return t.rate }), w.name+"/s")
-	b.ReportMetric(medianOf(w.turns, func(t mergedTurn) float64 { return float64(t.p50.Microseconds()) }), w.name+"-p50-µs")
-	b.ReportMetric(medianOf(w.turns, func(t mergedTurn) float64 { return float64(t.p99.Microseconds()) }), w.name+"-p99-µs")
-	b.ReportMetric(medianOf(w.turns, func(t mergedTurn) float64 { return float64(t.cpu.Nanoseconds()) / 1e3 }), w.name+"-cpu-µs")
-	b.ReportMetric(medianOf(w.turns, func(t mergedTurn) float64 { return t.allocs }), w.name+"-allocs")
 }
 
-func medianOf[T any, N cmp.Ordered](of []T, value func(T) N) N {
-	values := make([]N, len(of))
-	for i, v := range of {
-		values[i] = value(v)
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
-}
-
-func mergedCPU() time.Duration {
+// ownProcessorTime is what this process has used.
+func ownProcessorTime() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())

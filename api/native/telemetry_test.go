@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
@@ -19,7 +20,8 @@ func newMeter() *telemetry.Meter { return &telemetry.Meter{} }
 
 func TestMeter_CountsByMethodAndCode(t *testing.T) {
 	meter := newMeter()
-	f, _ := serverWith(t, t.TempDir(), func(c *Config) { c.Meter = meter }, authz.Options{})
+	f, s := serverWith(t, t.TempDir(), func(c *Config) { c.Meter = meter }, authz.Options{})
+	s.streams.tick = time.Hour // a frame's answers come in one message
 	if _, err := f.schemas.WriteSchema(deadline(t), &pembav1.WriteSchemaRequest{Schema: testSchema}); err != nil {
 		t.Fatal(err)
 	}
