@@ -33,7 +33,9 @@ func (s *Service) Viewpoint(ctx context.Context, tenant string, c Consistency) (
 }
 
 // Check answers one question, as Service.Check does.
-func (p *Viewpoint) Check(ctx context.Context, q *Question) (Answer, error) { return p.check(ctx, q, nil) }
+func (p *Viewpoint) Check(ctx context.Context, q *Question) (Answer, error) {
+	return p.check(ctx, q, nil)
+}
 
 func (p *Viewpoint) check(ctx context.Context, q *Question, contextual []tuple.Tuple) (Answer, error) {
 	question := p.service.question(q, contextual, p.Time)

@@ -112,7 +112,7 @@ func (c *Client) attempt(ctx context.Context, s *server, tried *uint64, first in
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	h := c.hedge()
-	h.begin(hedged{outer, s, c.pick(first, *tried), method, in, out, cancel})
+	h.begin(hedged{outer, s, c.pick(first, *tried), method, in, out, out.ProtoReflect().Type(), cancel})
 	err := s.conn.Invoke(c.outgoing(ctx), method, in, out, static...)
 	if h.end() {
 		c.hedges.Put(h)

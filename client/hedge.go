@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // maxHedging bounds the second attempts under way, so that servers that are slow
@@ -35,8 +36,9 @@ type hedged struct {
 	other  *server         // where the second goes, nil = there is none
 	method string
 	in     proto.Message
-	out    proto.Message // the first's; a model for the second's
-	cancel func()        // ends the first
+	out    proto.Message            // the first's
+	kind   protoreflect.MessageType // out's: the first attempt writes to out itself
+	cancel func()                   // ends the first
 }
 
 // hedge returns one that is not in use.
@@ -99,7 +101,7 @@ func (h *hedge) run() {
 	h.mu.Unlock()
 	defer c.hedging.Add(-1)
 	defer cancel()
-	reply := call.out.ProtoReflect().New().Interface()
+	reply := call.kind.New().Interface()
 	err := call.other.conn.Invoke(c.outgoing(ctx), call.method, call.in, reply, static...)
 	h.mu.Lock()
 	h.reply, h.err = reply, err

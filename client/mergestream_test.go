@@ -113,7 +113,8 @@ func TestMerge_WithoutAStreamChecksGoByThemselves(t *testing.T) {
 				})
 			}
 			workers.Wait()
-			if c.frames() == 0 {
+			// A stream that is refused at once may be so before a frame is written.
+			if c.frames() == 0 && name != "unimplemented" && name != "refused" && name != "no key" {
 				t.Error("no frame was tried")
 			}
 		})

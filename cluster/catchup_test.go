@@ -153,7 +153,7 @@ func TestRecover_MakesOneMemberGoOn(t *testing.T) {
 }
 
 func TestRecover_InterruptedIsNotForgotten(t *testing.T) {
-	cfg := must(quiet(t.TempDir()).withDefaults())
+	cfg := must(quiet(fastDir(t)).withDefaults())
 	n := open(t, cfg)
 	propose(t, n, write(1))
 	closed(t, n)
@@ -184,10 +184,10 @@ func TestRecover_InterruptedIsNotForgotten(t *testing.T) {
 }
 
 func TestRecover_RefusesAnEmptyDir(t *testing.T) {
-	if _, err := Recover(quiet(t.TempDir())); err == nil {
+	if _, err := Recover(quiet(fastDir(t))); err == nil {
 		t.Error("an empty dir is recovered")
 	}
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	open(t, cfg)
 	if _, err := Recover(cfg); !errors.Is(err, ErrLocked) {
 		t.Errorf("the dir of a running node: %v", err)

@@ -20,7 +20,7 @@ import (
 // written returns a dir with a snapshot and log behind it, and its state.
 func written(t testing.TB, change func(*Config)) (Config, state) {
 	t.Helper()
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	cfg.TrailingBytes = 1
 	if change != nil {
 		change(&cfg)
@@ -236,7 +236,7 @@ func TestCorrupt_TermBehindSnapshotRefused(t *testing.T) {
 // configuration, is in the log only.
 func young(t *testing.T) (cfg Config, path string, sound []byte, want state) {
 	t.Helper()
-	cfg = quiet(t.TempDir())
+	cfg = quiet(fastDir(t))
 	n := open(t, cfg)
 	for i := range 3 {
 		propose(t, n, write(i))
@@ -289,7 +289,7 @@ func TestCorrupt_NotAMemberRefused(t *testing.T) {
 
 // The process may end between the two writes that found a cluster.
 func TestOpen_HalfFoundedClusterIsFounded(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	cfg.FreeDisk = func() (int64, error) { return 0, errors.New("no disk") }
 	if _, err := Open(t.Context(), cfg); err == nil {
 		t.Fatal("founded")
@@ -351,6 +351,9 @@ func anyByte(t *testing.T, cfg Config, path string, sound []byte, want state, ti
 			inUse = append(inUse, i)
 		}
 	}
+	if underRace && testing.Short() {
+		times /= 4
+	}
 	opened := 0
 	for range times {
 		at, bit := inUse[rng.IntN(len(inUse))], byte(1)<<rng.IntN(8)
@@ -381,6 +384,9 @@ func anyByte(t *testing.T, cfg Config, path string, sound []byte, want state, ti
 // it does in a goroutine that nobody can recover from: the heads of all pages,
 // and the young log's inline buckets, with every bit flipped.
 func TestCheckBolt_AcceptsOnlyWhatBoltDoes(t *testing.T) {
+	if underRace && testing.Short() {
+		t.Skip("one goroutine; runs without the race detector")
+	}
 	_, path, sound, _ := young(t)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	accepted := 0

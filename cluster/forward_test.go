@@ -20,8 +20,11 @@ import (
 // in PEMBA_SEED.
 func seeds(t *testing.T, n int) []uint64 {
 	t.Helper()
-	if os.Getenv("PEMBA_SIM") != "" {
+	switch {
+	case os.Getenv("PEMBA_SIM") != "":
 		n *= 50
+	case underRace && testing.Short(): // each takes ten times as long
+		n = (n + 2) / 3
 	}
 	if s, err := strconv.ParseUint(os.Getenv("PEMBA_SEED"), 10, 64); err == nil {
 		return []uint64{s}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,20 @@ import (
 // quiet is the configuration of a test node in dir.
 func quiet(dir string) Config {
 	return Config{DataDir: dir, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+}
+
+// fastDir is a dir for files that the test must be able to damage, and that need
+// not survive a power loss: in memory, where there is enough of it.
+func fastDir(t testing.TB) string {
+	t.Helper()
+	const memory, plenty = "/dev/shm", 1 << 30
+	if free, err := freeDisk(memory); err == nil && free > plenty {
+		if dir, err := os.MkdirTemp(memory, "pemba-test"); err == nil {
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			return dir
+		}
+	}
+	return t.TempDir()
 }
 
 // inMemory replaces the files of a node; give it to the next one to restart.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,12 +58,62 @@ func (i labIdentity) Save(text []byte) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.dead.Load() {
-		return errors.New("the process is gone")
+		return errGone
 	}
 	return i.IdentityStore.Save(text)
 }
 
+// labStable and labLog are what one run of a node writes log and vote to: what
+// is left of it when it has been stopped writes nothing any more.
+type labStable struct {
+	raft.StableStore
+	dead *atomic.Bool
+}
+
+func (s labStable) Set(key, val []byte) error {
+	if s.dead.Load() {
+		return nil // raft panics on an error
+	}
+	return s.StableStore.Set(key, val)
+}
+
+func (s labStable) SetUint64(key []byte, val uint64) error {
+	if s.dead.Load() {
+		return nil
+	}
+	return s.StableStore.SetUint64(key, val)
+}
+
+type labLog struct {
+	raft.LogStore
+	dead *atomic.Bool
+}
+
+func (l labLog) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
+
+func (l labLog) StoreLogs(logs []*raft.Log) error {
+	if l.dead.Load() {
+		return errGone
+	}
+	return l.LogStore.StoreLogs(logs)
+}
+
+func (l labLog) DeleteRange(lo, hi uint64) error {
+	if l.dead.Load() {
+		return errGone
+	}
+	return l.LogStore.DeleteRange(lo, hi)
+}
+
+var errGone = errors.New("the process is gone")
+
 func newLab(t testing.TB) *lab {
+	if underRace {
+		// The race detector has one context for all timers of a bubble, and crashes
+		// when two processors use it (Go 1.26, runtime/time.go, unlockAndRun).
+		processors := runtime.GOMAXPROCS(1)
+		t.Cleanup(func() { runtime.GOMAXPROCS(processors) })
+	}
 	l := &lab{
 		services: map[string]*Service{}, wires: map[string]*raft.InmemTransport{}, cuts: map[string]bool{}, apart: map[string]bool{}, blocked: map[string]bool{},
 		broken: make(chan struct{}), nodes: map[string]*labNode{}, clocks: map[string]*atomic.Int64{}, born: time.Now(),
@@ -138,6 +189,7 @@ func (l *lab) tryStart(cfg Config) error {
 	run, dead := cfg, new(atomic.Bool)
 	disk := *cfg.Disk
 	disk.Identity = labIdentity{disk.Identity, &l.disks, dead}
+	disk.Stable, disk.Log = labStable{disk.Stable, dead}, labLog{disk.Log, dead}
 	run.Disk = &disk
 	n, err := Start(run)
 	if err == nil {

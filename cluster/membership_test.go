@@ -412,7 +412,7 @@ func TestConfig_RefusesWhatCouldMakeTwoClusters(t *testing.T) {
 		"plaintext off loopback":    func(c *Config) { c.Transport, c.RaftAddr = nil, "192.0.2.1:7" },
 		"nothing to advertise":      func(c *Config) { c.Transport, c.RaftAddr, c.InsecureNodes = nil, "0.0.0.0:7", true },
 	} {
-		c := quiet(t.TempDir())
+		c := quiet(fastDir(t))
 		_, c.Transport = raft.NewInmemTransport("n1")
 		c.Peers, c.Discovery = &labPeers{}, &labDiscovery{}
 		change(&c)

@@ -170,7 +170,7 @@ func (n *Node) start() error {
 	if n.transport, n.port, err = newTransport(&n.cfg, n.stop, n.lineage); err != nil {
 		return err
 	}
-	n.transport.admit = n.admitMessage
+	n.transport.admit, n.transport.has = n.admitMessage, n.hasInstalled
 	if err := n.startRaft(stable); err != nil {
 		return errors.Join(err, n.transport.Close())
 	}

@@ -20,7 +20,7 @@ import (
 
 func TestOpen_FoundsClusterInFreshDir(t *testing.T) {
 	start := time.Now()
-	n := open(t, quiet(t.TempDir()))
+	n := open(t, quiet(fastDir(t)))
 	if took := time.Since(start); took > 900*time.Millisecond {
 		t.Errorf("a sole voter took %v to lead; it need not wait for a heartbeat timeout", took)
 	}
@@ -40,7 +40,7 @@ func TestOpen_FoundsClusterInFreshDir(t *testing.T) {
 }
 
 func TestOpen_RestartKeepsEveryWrite(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	n := open(t, cfg)
 	for i := range 100 {
 		propose(t, n, write(i))
@@ -58,7 +58,7 @@ func TestOpen_RestartKeepsEveryWrite(t *testing.T) {
 }
 
 func TestOpen_RestartFromSnapshotAndLog(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	cfg.TrailingBytes = 1
 	n := open(t, cfg)
 	for i := range 600 {
@@ -93,7 +93,7 @@ func TestOpen_RestartFromSnapshotAndLog(t *testing.T) {
 }
 
 func TestSnapshot_TakenAfterBytesOfLog(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	cfg.SnapshotBytes = 10_000
 	n := open(t, cfg)
 	for i := 0; n.Status().SnapshotIndex == 0; i++ {
@@ -105,7 +105,7 @@ func TestSnapshot_TakenAfterBytesOfLog(t *testing.T) {
 }
 
 func TestSnapshot_TwoStoresOnOneLogAgree(t *testing.T) {
-	n := open(t, quiet(t.TempDir()))
+	n := open(t, quiet(fastDir(t)))
 	for i := range 300 {
 		propose(t, n, write(i%70))
 		if i == 140 {
@@ -130,7 +130,7 @@ func TestSnapshot_TwoStoresOnOneLogAgree(t *testing.T) {
 }
 
 func TestOpen_FullDiskRefusesToFound(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	cfg.FreeDisk = func() (int64, error) { return 12 << 20, nil }
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
@@ -166,7 +166,7 @@ func TestOpen_WarnsWhileItWaitsForALeader(t *testing.T) {
 }
 
 func TestOpen_LockedDirRefused(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	n := open(t, cfg)
 	if _, err := Open(t.Context(), cfg); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), cfg.DataDir) {
 		t.Errorf("got %v", err)
@@ -176,7 +176,7 @@ func TestOpen_LockedDirRefused(t *testing.T) {
 }
 
 func TestOpen_AnotherNodesDirRefused(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	closed(t, open(t, cfg))
 	cfg.NodeID = "n2"
 	if _, err := Open(t.Context(), cfg); !errors.Is(err, ErrForeignDir) {
@@ -185,7 +185,7 @@ func TestOpen_AnotherNodesDirRefused(t *testing.T) {
 }
 
 func TestOpen_AnotherNodesLogRefused(t *testing.T) {
-	a, b := quiet(t.TempDir()), quiet(t.TempDir())
+	a, b := quiet(fastDir(t)), quiet(fastDir(t))
 	closed(t, open(t, a))
 	closed(t, open(t, b))
 	if err := os.Rename(filepath.Join(a.DataDir, "raft.db"), filepath.Join(b.DataDir, "raft.db")); err != nil {
@@ -197,7 +197,7 @@ func TestOpen_AnotherNodesLogRefused(t *testing.T) {
 }
 
 func TestClose_IsIdempotentAndEndsEverything(t *testing.T) {
-	n := open(t, quiet(t.TempDir()))
+	n := open(t, quiet(fastDir(t)))
 	closed(t, n)
 	closed(t, n)
 	if _, err := n.Propose(t.Context(), write(1)); !errors.Is(err, ErrNotProposed) {
@@ -212,7 +212,7 @@ func TestClose_IsIdempotentAndEndsEverything(t *testing.T) {
 }
 
 func TestOpen_RaftPortOffLoopbackRefused(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	cfg.RaftAddr = "0.0.0.0:0"
 	if _, err := Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "loopback") {
 		t.Errorf("got %v", err)
@@ -220,7 +220,7 @@ func TestOpen_RaftPortOffLoopbackRefused(t *testing.T) {
 }
 
 func TestOpen_OverTCP(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	cfg.RaftAddr = "127.0.0.1:0"
 	n := open(t, cfg)
 	propose(t, n, write(1))

@@ -224,7 +224,7 @@ func TestTransfer_UnderLoad(t *testing.T) {
 func TestMembership_ChangesUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t)
-		ids := l.grown(t)
+		l.grown(t)
 		g, end := l.load(t, "n2", "n3")
 		steps := []func() error{
 			func() error { l.start(t, l.config("n4", "n1", "n2")); l.ready(t, "n4"); return nil },
@@ -246,7 +246,7 @@ func TestMembership_ChangesUnderLoad(t *testing.T) {
 		}
 		<-time.After(time.Second)
 		end()
-		ids = []string{"n2", "n3", "n5"}
+		ids := []string{"n2", "n3", "n5"}
 		l.voting(t, "n5", ids...)
 		l.caughtUp(t, g, ids...)
 		l.end(t)

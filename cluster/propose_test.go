@@ -62,7 +62,7 @@ func gated(t testing.TB, change func(*Config)) (*Node, *gate) {
 }
 
 func TestPropose_ConcurrentWritersShareEntries(t *testing.T) {
-	n := open(t, quiet(t.TempDir()))
+	n := open(t, quiet(fastDir(t)))
 	before := n.Store().Revision()
 	const writers, each = 64, 20
 	var wg sync.WaitGroup
@@ -182,7 +182,7 @@ func TestPropose_LeavingCaller(t *testing.T) {
 }
 
 func TestPropose_RequestIDTakesEffectOnceAcrossRestart(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	n := open(t, cfg)
 	c := write(1)
 	c.RequestID = requestID(time.Now())
@@ -230,7 +230,7 @@ func TestPropose_RefusesWhatIsTooMuch(t *testing.T) {
 func TestPropose_AlmostFullDiskRefusesWritesNotReads(t *testing.T) {
 	var free atomic.Int64
 	free.Store(1 << 30)
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	cfg.FreeDisk = func() (int64, error) { return free.Load(), nil }
 	n := open(t, cfg)
 	propose(t, n, write(1))
@@ -249,7 +249,7 @@ func TestPropose_AlmostFullDiskRefusesWritesNotReads(t *testing.T) {
 func TestPropose_TimeNeverRunsBackwards(t *testing.T) {
 	var now atomic.Int64
 	now.Store(1_000)
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	cfg.Now = now.Load
 	n := open(t, cfg)
 	now.Store(10)

@@ -15,7 +15,7 @@ import (
 // Readers beside writers: what was acknowledged before a reader asked lies at
 // or below the revision that it is told.
 func TestReadIndex_SeesEveryAcknowledgedWrite(t *testing.T) {
-	n := open(t, quiet(t.TempDir()))
+	n := open(t, quiet(fastDir(t)))
 	var newest atomic.Uint64
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -96,7 +96,7 @@ func TestReadIndex_NewcomerJoinsTheNextRound(t *testing.T) {
 // No-ops, barriers and configurations never reach the store: an index that
 // holds one must not be waited for.
 func TestReadIndex_IsACommandsRevision(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	n := open(t, cfg)
 	propose(t, n, write(1))
 	for range 3 {
@@ -111,7 +111,7 @@ func TestReadIndex_IsACommandsRevision(t *testing.T) {
 }
 
 func TestCheckAhead_TellsFutureFromLag(t *testing.T) {
-	n := open(t, quiet(t.TempDir()))
+	n := open(t, quiet(fastDir(t)))
 	rev := propose(t, n, write(1)).Revision
 	if err := n.CheckAhead(t.Context(), rev); err != nil {
 		t.Error(err)
@@ -122,7 +122,7 @@ func TestCheckAhead_TellsFutureFromLag(t *testing.T) {
 }
 
 func TestWait_WakesInOrderAndLeavesOnContext(t *testing.T) {
-	n := open(t, quiet(t.TempDir()))
+	n := open(t, quiet(fastDir(t)))
 	base := n.Store().Revision()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()

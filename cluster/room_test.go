@@ -115,7 +115,7 @@ func TestRoom_FullLeaderHandsOver(t *testing.T) {
 }
 
 func TestRoom_SnapshotGivesUpBeforeTheDiskIsFull(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	cfg := quiet(fastDir(t))
 	var free atomic.Int64
 	free.Store(1 << 40)
 	cfg.FreeDisk = func() (int64, error) { return free.Load(), nil }

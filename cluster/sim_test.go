@@ -37,6 +37,9 @@ func simSeeds(t *testing.T, n int) func(func(int, uint64) bool) {
 	t.Helper()
 	seed, err := strconv.ParseUint(os.Getenv("PEMBA_SEED"), 10, 64)
 	given := err == nil
+	if underRace && testing.Short() {
+		n = 1
+	}
 	end := time.Now()
 	if text := os.Getenv("PEMBA_SIM"); text != "" {
 		d, err := time.ParseDuration(text)

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,17 +9,18 @@ import (
 // Snapshots that never end take nothing from the writes beside them: after a
 // restart from the last one and the log behind it, everything is there.
 func TestSnapshot_OneAfterTheOtherWhileWritersRun(t *testing.T) {
-	cfg := quiet(t.TempDir())
+	const writes = 1000
+	cfg := quiet(fastDir(t))
 	cfg.TrailingBytes = 1
 	n := open(t, cfg)
-	fill(t, n, 20_000)
+	fill(t, n, 10_000)
 	stop, taken := make(chan struct{}), 0
 	var taker, wg sync.WaitGroup
 	taker.Go(func() { taken = snapshotOn(t, n, stop) })
 	var next atomic.Int64
 	for range 8 {
 		wg.Go(func() {
-			for i := next.Add(1); i <= 2000; i = next.Add(1) {
+			for i := next.Add(1); i <= writes; i = next.Add(1) {
 				propose(t, n, write(int(i)))
 			}
 		})
@@ -37,10 +37,10 @@ func TestSnapshot_OneAfterTheOtherWhileWritersRun(t *testing.T) {
 	if got := stateOf(t, n); got.Sum != want.Sum {
 		t.Errorf("after the restart %+v, before %+v", got, want)
 	}
-	for i := 1; i <= 2000; i += 97 {
+	for i := 1; i <= writes; i += 97 {
 		if !has(t, n, i) {
 			t.Errorf("write %d is lost", i)
 		}
 	}
-	t.Log(fmt.Sprint(taken, " snapshots"))
+	t.Log(taken, "snapshots")
 }

@@ -22,7 +22,8 @@ type transport struct {
 	// start, 0 = no leader yet.
 	heard atomic.Uint64
 
-	admit func(raft.RPC) error // nil, or why raft may not see a request; set before pump runs
+	admit func(raft.RPC) error                    // nil, or why raft may not see a request; set before pump runs
+	has   func(*raft.InstallSnapshotRequest) bool // whether a snapshot brings nothing; set before pump runs
 
 	reached contacts  // when followers last answered this leader
 	full    fullDisks // which ones had no room for entries
@@ -31,7 +32,8 @@ type transport struct {
 // newTransport listens at cfg.RaftAddr, or nowhere when there is none: a
 // cluster of one member has nobody to talk to. The port is nil without one.
 func newTransport(cfg *Config, stop chan struct{}, lineage func() lineage) (*transport, *port, error) {
-	t := &transport{Transport: cfg.Transport, requests: make(chan raft.RPC), stop: stop, admit: func(raft.RPC) error { return nil }}
+	t := &transport{Transport: cfg.Transport, requests: make(chan raft.RPC), stop: stop, admit: func(raft.RPC) error { return nil },
+		has: func(*raft.InstallSnapshotRequest) bool { return false }}
 	switch {
 	case t.Transport != nil:
 	case cfg.RaftAddr == "":
@@ -86,6 +88,10 @@ func (t *transport) pump() {
 				refuse(rpc, err)
 				continue
 			}
+			if r, ok := rpc.Command.(*raft.InstallSnapshotRequest); ok && t.has(r) {
+				answer(rpc, &raft.InstallSnapshotResponse{Term: r.Term, Success: true}, nil)
+				continue
+			}
 			t.listen(rpc)
 			t.send(rpc)
 		case <-t.stop:
@@ -105,16 +111,21 @@ func (t *transport) listen(rpc raft.RPC) {
 	}
 }
 
-// refuse answers a request that raft does not see. What follows a snapshot's
-// request on the wire is read, so that the connection stays in step.
+// refuse answers a request that raft does not see.
 func refuse(rpc raft.RPC, err error) {
 	if rpc.Reader == nil {
 		rpc.Respond(&raft.AppendEntriesResponse{}, err) // pipelines in memory look only at this
 		return
 	}
+	answer(rpc, nil, err)
+}
+
+// answer answers a request with a snapshot that raft does not see. What follows
+// on the wire is read, so that the connection stays in step.
+func answer(rpc raft.RPC, resp any, err error) {
 	go func() { // ends when the connection does
 		io.Copy(io.Discard, rpc.Reader)
-		rpc.Respond(nil, err)
+		rpc.Respond(resp, err)
 	}()
 }
 
@@ -132,6 +143,15 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 		}
 	}
 	return err
+}
+
+// AppendEntriesPipeline is the inner one's, without its dead end.
+func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
+	inner, err := t.Transport.AppendEntriesPipeline(id, target)
+	if err != nil {
+		return nil, err
+	}
+	return newPipeline(inner), nil
 }
 
 func (t *transport) send(rpc raft.RPC) {

@@ -87,7 +87,9 @@ func (a *applier) horizon(h uint64) Outcome {
 	}
 	a.state.horizon = h
 	for sp := range a.state.tenants.all() {
-		sp.collect(h, &a.store.opts)
+		if sp.collect(h, &a.store.opts) {
+			a.store.work(sp)
+		}
 	}
 	return Outcome{Revision: a.rev}
 }
@@ -186,25 +188,25 @@ func (a *applier) change(g *generation, c *Command) Outcome {
 // live reports whether a tuple with t's key is there and not expired.
 func (a *applier) live(g *generation, t tuple.Tuple) bool {
 	f := g.fact(g.newestOf(t))
-	return f != nil && f.deleted.Load() == 0 && !a.expired(g, f)
+	return f != nil && g.deleted(f) == 0 && !a.expired(g, f)
 }
 
 func (a *applier) expired(g *generation, f *fact) bool {
-	at := g.expires(f)
+	at := g.extra(f).expires
 	return at != 0 && at <= a.state.time
 }
 
 func (a *applier) update(g *generation, u Update) {
 	if u.Op == OpDelete {
 		ref := g.newestOf(u.Tuple)
-		if f := g.fact(ref); f != nil && f.deleted.Load() == 0 {
+		if f := g.fact(ref); f != nil && g.deleted(f) == 0 {
 			g.delete(ref, a.rev)
 		}
 		return
 	}
 	v := g.version(u.Tuple, a.rev)
 	ref := g.newest(v.object, v.shape, v.subject)
-	if f := g.fact(ref); f != nil && f.deleted.Load() == 0 {
+	if f := g.fact(ref); f != nil && g.deleted(f) == 0 {
 		if x := g.extra(f); x.caveat == v.caveat && x.expires == v.expires {
 			return
 		}

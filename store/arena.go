@@ -1,59 +1,88 @@
 package store
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unsafe"
 )
 
-// arena keeps immutable strings outside the elements that name them, so that
-// those have no pointers. One writer; readers may get what was published.
+// arena keeps immutable strings, each with a number, outside the elements that
+// name them, so that those have no pointers. One writer; readers may get what
+// was published.
 type arena struct {
 	chunks[byte]
-	// Writer only: the newest chunk and how much of it is used.
-	chunk, used uint64
+	used uint64 // writer only: units up to here are taken
 }
 
-// text is where a string lies: chunk, place in the chunk, length; 0 is "".
+// text is where a string lies, in units of 8 bytes counted from 1 through all
+// chunks. It has at most textBits bits.
 type text uint64
 
 const (
-	textLenBits = 20
-	textOffBits = 36
-	maxText     = 1<<textLenBits - 1 // bytes of one string
-
-	firstTextChunk = 64 // bytes of each of the first four chunks
+	textUnit = 8
+	textBits = 40
+	maxText  = 1<<20 - 1 // bytes of one string
 )
 
-func textChunkSize(i uint64) uint64 { return firstTextChunk << (i / 4) }
+// locate returns the chunk of a unit and its place there. The numbers are a
+// slab's.
+func (t text) locate() (chunk int, unit, units uint64) {
+	x := uint64(t) + 4*firstChunk - 1
+	b := bits.Len64(x) - 3
+	top := x >> b
+	return int(top) + 4*b - 12, x - top<<b, 1 << b
+}
 
-// add keeps a copy of s, which has at most maxText bytes. A string lies in one
-// chunk, the next that has the room.
-func (a *arena) add(s string) text {
-	n := uint64(len(s))
-	switch {
-	case n == 0:
-		return 0
-	case n > maxText:
-		panic(fmt.Sprintf("store: a string of %d bytes", n))
+// add keeps a copy of s, which has at most maxText bytes, and of head. Both lie
+// in one chunk, the next that has the room.
+func (a *arena) add(head uint32, s string) text {
+	if len(s) > maxText {
+		panic(fmt.Sprintf("store: a string of %d bytes", len(s)))
 	}
-	for a.used+n > textChunkSize(a.chunk) {
-		a.chunk, a.used = a.chunk+1, 0
+	var front [2 * binary.MaxVarintLen32]byte
+	f := binary.AppendUvarint(binary.AppendUvarint(front[:0], uint64(head)), uint64(len(s)))
+	need := uint64(len(f)+len(s)+textUnit-1) / textUnit
+	t := text(a.used + 1)
+	chunk, unit, units := t.locate()
+	for unit+need > units {
+		t += text(units - unit)
+		chunk, unit, units = t.locate()
 	}
-	copy(a.chunks.add(int(a.chunk), int(textChunkSize(a.chunk)))[a.used:], s)
-	t := text(a.chunk<<(textOffBits+textLenBits) | a.used<<textLenBits | n)
-	a.used += n
+	if t>>textBits != 0 {
+		panic("store: out of room for strings")
+	}
+	b := a.chunks.add(chunk, int(units*textUnit))[unit*textUnit:]
+	copy(b[copy(b, f):], s)
+	a.used = uint64(t) + need - 1
 	return t
 }
 
-// get returns the string. It stays valid when the arena is gone.
-func (a *arena) get(t text) string {
-	if t == 0 {
-		return ""
+// at returns the bytes from a string on.
+func (a *arena) at(t text) []byte {
+	i, unit, _ := t.locate()
+	if i < inlineChunks {
+		return a.inner[i][unit*textUnit:]
 	}
-	i := t >> (textOffBits + textLenBits)
-	c := a.inner[min(i, inlineChunks-1)]
-	if i >= inlineChunks {
-		c = a.outer.Load()[i-inlineChunks]
+	return a.outer.Load()[i-inlineChunks][unit*textUnit:]
+}
+
+// touch reads the beginning of a string.
+func (a *arena) touch(t text) uint64 { return uint64(a.at(t)[0]) }
+
+// get returns what was added. The string stays valid when the arena is gone.
+func (a *arena) get(t text) (head uint32, s string) {
+	c := a.at(t)
+	h, n := uint64(c[0]), uint64(c[1])
+	at := 2
+	if (h|n)&0x80 != 0 {
+		h, at = binary.Uvarint(c)
+		var more int
+		n, more = binary.Uvarint(c[at:])
+		at += more
 	}
-	return unsafe.String(&c[t>>textLenBits&(1<<textOffBits-1)], int(t&maxText))
+	if n == 0 {
+		return uint32(h), ""
+	}
+	return uint32(h), unsafe.String(&c[at : at+int(n)][0], int(n))
 }

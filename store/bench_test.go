@@ -127,14 +127,19 @@ func BenchmarkApply_Import(b *testing.B) {
 }
 
 // BenchmarkMemory reports the heap that a tuple takes, names and indexes
-// included.
+// included, and the parts of it (spare is a part of rows).
 func BenchmarkMemory(b *testing.B) {
 	const n = 1_000_000
 	for b.Loop() {
 		before := heap()
 		s := filled(b, n)
 		b.ReportMetric(float64(heap()-before)/n, "B/tuple")
-		runtime.KeepAlive(s)
+		m := s.Stats().Memory
+		for part, bytes := range map[string]int64{
+			"facts": m.Facts, "extras": m.Extras, "rows": m.Rows, "spare": m.Spare, "names": m.Names, "index": m.Index, "changes": m.Changes,
+		} {
+			b.ReportMetric(float64(bytes)/n, part+"-B/tuple")
+		}
 	}
 }
 
@@ -213,6 +218,17 @@ func BenchmarkView_Random(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			v.Node(doc, tuples[i%len(tuples)].Object.ID)
 		}
+	})
+	b.Run("nodes", func(b *testing.B) { // of 16 at a time
+		var keys [16]NodeKey
+		var out [16]Node
+		for i := 0; b.Loop(); i += len(keys) {
+			for j := range keys {
+				keys[j] = NodeKey{doc, tuples[(i+j)%len(tuples)].Object.ID}
+			}
+			v.Nodes(keys[:], out[:])
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(keys)), "ns/node")
 	})
 	b.Run("forward", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {

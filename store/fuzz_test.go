@@ -70,7 +70,7 @@ func FuzzFacts(f *testing.F) {
 	s := ready(f)
 	apply(f, s, 2, write(f, OpTouch, "doc:a#viewer@user:x[ip:{\"a\":1}]", "doc:a#viewer@group:g#member", "doc:b#viewer@user:*"))
 	g := s.state.Load().space("default").gen.Load()
-	b := newFactBlock(g)
+	b := newFactBlock(g, g.nodes.len())
 	for ref := uint32(1); ref <= g.facts.len(); ref++ {
 		b.add(g.facts.at(ref), 2, 0)
 	}
@@ -82,11 +82,11 @@ func FuzzFacts(f *testing.F) {
 			return
 		}
 		s := ready(t)
-		l := loader{syms: s.syms, cur: s.state.Load().space("default").gen.Load(), state: state{revision: 1 << 40, tenants: s.state.Load().tenants}}
-		if l.takeFacts(&d) != nil {
+		l := loader{syms: s.syms, state: state{revision: 1 << 40, tenants: s.state.Load().tenants}}
+		l.cur = newTenantLoader(s.state.Load().space("default").gen.Load(), &l.state)
+		if l.takeFacts(&d) != nil || l.finishTenant() != nil {
 			return
 		}
-		l.cur.rebuildLog(0)
 		s.state.Store(&l.state)
 		if err := s.Verify(); err != nil {
 			t.Fatal(err)

@@ -32,14 +32,13 @@ func (c *Capture) hashTenant(h *hashSum, sp captured) {
 	tenant = binary.AppendUvarint(tenant, sp.info.Incarnation)
 	h.add('t', tenant)
 	view := View{g: sp.gen, rev: c.state.revision}
-	for ref := uint32(1); ref <= sp.gen.facts.len(); ref++ {
-		f := sp.gen.facts.at(ref)
-		created, deleted, keep := c.life(f)
+	for ref := uint32(1); ref <= sp.facts; ref++ {
+		created, deleted, keep := c.life(&sp, ref)
 		if !keep {
 			continue
 		}
 		b := append(h.scratch(), tenant...)
-		b = appendTuple(b, view.Tuple(sp.gen.value(f)))
+		b = appendTuple(b, view.Tuple(sp.gen.value(sp.gen.facts.at(ref))))
 		b = binary.AppendUvarint(b, created)
 		h.add('f', binary.AppendUvarint(b, deleted))
 	}

@@ -10,18 +10,18 @@ import (
 	"github.com/pemba-authz/pemba/tuple"
 )
 
-// history is one random log as three stores know it, and as the model does.
+// history is one random log as four stores know it, and as the model does.
 type history struct {
 	seed   uint64
 	r      *rand.Rand
-	stores map[string]*Store // "plain", "collecting", "restored"
+	stores map[string]*Store // "plain", "collecting", "copying", "restored"
 	models map[string]*model // by tenant
 	last   uint64
 }
 
-// play feeds a random log to three stores: one that only applies it, one that
-// collects whenever it can, and one that is restarted from a snapshot at
-// random entries.
+// play feeds a random log to four stores: one that only applies it, one that
+// collects whenever it can, one that does so little by little, and one that is
+// restarted from a snapshot at random entries.
 func play(t *testing.T, seed uint64, entries int) *history {
 	t.Helper()
 	src := &source{r: rand.New(rand.NewPCG(seed, 3)), now: int64(time.Hour)}
@@ -29,6 +29,7 @@ func play(t *testing.T, seed uint64, entries int) *history {
 	h.stores = map[string]*Store{
 		"plain":      New(Options{CollectMin: 1 << 30}),
 		"collecting": New(Options{CollectMin: 1, CollectPercent: 1}),
+		"copying":    New(Options{CollectMin: 1, CollectPercent: 1, copyStep: 2}),
 		"restored":   New(Options{CollectMin: 1 << 30}),
 	}
 	h.apply(t, Command{Kind: KindInit, ClusterID: "c", ClusterSecret: secret, Tenant: "default"},

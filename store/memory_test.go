@@ -10,7 +10,7 @@ import (
 // holds for a tuple, names, indexes and change list included, and the part of
 // it that has pointers, into which each collection of garbage looks.
 func TestMemory_ATupleTakesLittle(t *testing.T) {
-	const n, most, mostPointers = 50_000, 160, 8
+	const n, most, mostPointers = 50_000, 110, 4
 	total, scanned := heap(), scannable()
 	s := filled(t, n)
 	if each := (heap() - total) / n; each > most {

@@ -248,7 +248,7 @@ func TestStore_AgreesWithModel(t *testing.T) {
 // runModel returns how often the first store reclaimed space.
 func runModel(t *testing.T, seed uint64, entries int, seen map[Code]int) (collected int) {
 	src := &source{r: rand.New(rand.NewPCG(seed, 1)), now: int64(time.Hour)}
-	a, b := New(Options{CollectMin: 1, CollectPercent: 1}), New(Options{CollectMin: 1 << 30})
+	a, b := New(Options{CollectMin: 1, CollectPercent: 1, copyStep: int(seed%3) * 2}), New(Options{CollectMin: 1 << 30})
 	m := map[string]*model{"default": newModel(), "other": newModel()}
 	rev := uint64(1)
 	setup := []Command{{Kind: KindInit, ClusterID: "c", Tenant: "default"}, {Kind: KindCreateTenant, Tenant: "other"}}

@@ -67,9 +67,8 @@ func (g *generation) lastChange(p *Precondition) uint64 {
 	if obj := g.node(g.syms.Lookup(p.Object.Type), p.Object.ID); obj != 0 {
 		f := tuple.Filter{Type: p.Object.Type, Relation: p.Relation}
 		for id := range g.shapesOf(f) {
-			if r := g.row(obj, id, forward); r != nil {
-				last = max(last, r.changed)
-			}
+			c, _ := g.countersOfRow(obj, keyOf(id, forward))
+			last = max(last, c.changed)
 		}
 	}
 	return last
@@ -127,43 +126,39 @@ func (a *applier) matches(g *generation, f tuple.Filter) bool {
 func (a *applier) shapeMatches(g *generation, id ShapeID, obj, sub Node) bool {
 	if obj != 0 && sub != 0 {
 		f := g.fact(g.newest(obj, id, sub))
-		return f != nil && f.deleted.Load() == 0 && !a.expired(g, f)
+		return f != nil && g.deleted(f) == 0 && !a.expired(g, f)
 	}
 	switch {
 	case sub != 0:
-		return a.anyLive(g, g.row(sub, id, reverse), id)
+		return a.anyLive(g, sub, keyOf(id, reverse))
 	case obj != 0:
-		return a.anyLive(g, g.row(obj, id, forward), id)
+		return a.anyLive(g, obj, keyOf(id, forward))
 	}
 	return a.shapeHasLive(g, id)
 }
 
 // anyLive decides by a row's counters, and walks it only when all that is left
 // in it expires, and some of the shape's tuples have not.
-func (a *applier) anyLive(g *generation, r *row, id ShapeID) bool {
-	if r == nil || r.live == 0 {
-		return false
-	}
-	if r.live > r.expiring {
+func (a *applier) anyLive(g *generation, n Node, key rowKey) bool {
+	c, r := g.countersOfRow(n, key)
+	if c.live > c.expiring {
 		return true
 	}
-	if !a.mayLast(g, id) {
+	if c.live == 0 || !a.mayLast(g, key.shape()) {
 		return false
 	}
-	for ref := g.head(r.node, r.shape, r.dir); ref != 0; {
-		f := g.facts.at(ref)
-		if f.deleted.Load() == 0 && !a.expired(g, f) {
+	for i := range r.n {
+		if f := g.facts.at(r.at(i).ref()); g.deleted(f) == 0 && !a.expired(g, f) {
 			return true
 		}
-		ref = f.next(r.dir)
 	}
 	return false
 }
 
 // mayLast reports whether some expiring tuple of a shape may not have expired.
 func (a *applier) mayLast(g *generation, id ShapeID) bool {
-	for i := uint32(1); i <= g.counts.len(); i++ {
-		if c := g.counts.at(i); c.traits.Shape == id && c.live.Load() > 0 && c.latest > a.state.time {
+	for i := uint32(1); i <= g.traits.len(); i++ {
+		if c := g.traits.at(i); c.traits.Shape == id && c.live.Load() > 0 && c.latest > a.state.time {
 			return true
 		}
 	}
@@ -173,8 +168,8 @@ func (a *applier) mayLast(g *generation, id ShapeID) bool {
 // shapeHasLive decides by the counters, and reads the facts only when all that
 // are left expire, and some may not have.
 func (a *applier) shapeHasLive(g *generation, id ShapeID) bool {
-	for i := uint32(1); i <= g.counts.len(); i++ {
-		if c := g.counts.at(i); c.traits.Shape == id && c.live.Load() > 0 && !c.traits.Expiring {
+	for i := uint32(1); i <= g.traits.len(); i++ {
+		if c := g.traits.at(i); c.traits.Shape == id && c.live.Load() > 0 && !c.traits.Expiring {
 			return true
 		}
 	}
@@ -183,7 +178,7 @@ func (a *applier) shapeHasLive(g *generation, id ShapeID) bool {
 	}
 	for ref := g.facts.len(); ref > 0; ref-- {
 		f := g.facts.at(ref)
-		if f.shape == id && f.deleted.Load() == 0 && !a.expired(g, f) {
+		if f.shape == id && g.deleted(f) == 0 && !a.expired(g, f) {
 			return true
 		}
 	}
@@ -217,8 +212,8 @@ func (c *class) has(t ShapeTraits) bool {
 // included: they are stored, and a schema must still know them.
 func (g *generation) countClass(c class) int64 {
 	n := int64(0)
-	for i := uint32(1); c.shape != 0 && i <= g.counts.len(); i++ {
-		if t := g.counts.at(i); c.has(t.traits) {
+	for i := uint32(1); c.shape != 0 && i <= g.traits.len(); i++ {
+		if t := g.traits.at(i); c.has(t.traits) {
 			n += t.live.Load()
 		}
 	}

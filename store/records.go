@@ -13,6 +13,7 @@ type recordVersion struct {
 	created uint64
 	gone    bool   // this version says that the record was deleted
 	older   uint32 // previous version of the same key
+	newer   uint32 // writer only: the next version, 0 if this is the newest
 }
 
 // records holds a tenant's named records with their versions. One writer,
@@ -42,6 +43,7 @@ func (r *records) put(v recordVersion) uint32 {
 	*e = v
 	r.versions.publish()
 	if v.older != 0 {
+		r.versions.at(v.older).newer = ref
 		r.index.replace(hashKey(v.key), v.older, ref)
 	} else {
 		r.index.insert(hashKey(v.key), ref)

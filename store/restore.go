@@ -38,7 +38,7 @@ func (s *Store) Restore(r io.Reader) error {
 	}
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
-	s.requests = l.requests
+	s.requests, s.works = l.requests, nil
 	s.state.Store(&l.state)
 	return nil
 }
@@ -49,7 +49,7 @@ type loader struct {
 	state    state
 	want     uint64 // tenants according to meta
 	got      uint64
-	cur      *generation
+	cur      *tenantLoader
 	requests requests
 	meta     bool
 	ended    bool
@@ -238,7 +238,9 @@ func (l *loader) takeMeta(r *reader) error {
 }
 
 func (l *loader) takeTenant(r *reader) error {
-	l.finishTenant()
+	if err := l.finishTenant(); err != nil {
+		return err
+	}
 	name, incarnation := r.string(), r.uvarint()
 	if err := r.end(); err != nil {
 		return err
@@ -247,8 +249,8 @@ func (l *loader) takeTenant(r *reader) error {
 		return err
 	}
 	sp := &space{info: TenantInfo{name, incarnation}}
-	l.cur = newGeneration(l.syms, l.state.horizon)
-	sp.gen.Store(l.cur)
+	l.cur = newTenantLoader(newGeneration(l.syms, l.state.horizon), &l.state)
+	sp.gen.Store(l.cur.g)
 	if l.state.space(name) != nil {
 		return fmt.Errorf("tenant %q comes twice", name)
 	}
@@ -257,11 +259,12 @@ func (l *loader) takeTenant(r *reader) error {
 	return nil
 }
 
-func (l *loader) finishTenant() {
-	if l.cur != nil {
-		l.cur.rebuildLog(l.state.horizon)
-		l.cur = nil
+func (l *loader) finishTenant() error {
+	t := l.cur
+	if l.cur = nil; t == nil {
+		return nil
 	}
+	return t.finish()
 }
 
 func (l *loader) takeRecords(r *reader) error {
@@ -272,10 +275,10 @@ func (l *loader) takeRecords(r *reader) error {
 		v := recordVersion{key: r.string(), gone: r.byte() == 1}
 		v.value = append([]byte(nil), r.bytes()...)
 		v.created = r.uvarint()
-		if r.err == nil && (v.created > l.state.revision || l.cur.records.changed(v.key) >= v.created) {
+		if r.err == nil && (v.created > l.state.revision || l.cur.g.records.changed(v.key) >= v.created) {
 			return fmt.Errorf("record %q: version %d out of order", v.key, v.created)
 		}
-		l.cur.records.put(v)
+		l.cur.g.records.put(v)
 	}
 	return r.end()
 }
@@ -293,7 +296,9 @@ func (l *loader) takeRequests(r *reader) error {
 
 func (l *loader) takeEnd(r *reader) error {
 	l.ended = true
-	l.finishTenant()
+	if err := l.finishTenant(); err != nil {
+		return err
+	}
 	if n := r.uvarint(); r.err == nil && (int(n) != l.sections-1 || l.got != l.want) {
 		return fmt.Errorf("%d sections and %d tenants came, %d and %d were written", l.sections-1, l.got, n, l.want)
 	}

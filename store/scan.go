@@ -68,7 +68,7 @@ func (v View) position(f tuple.Filter, k tuple.Key) uint32 {
 		return 0
 	}
 	object, shape, subject := v.g.parts(t)
-	ref, _, _ := v.g.find(object, shape, subject, v.rev)
+	ref, _, _ := v.g.find(object, shape, subject, v.limit, v.rev)
 	return ref
 }
 
@@ -90,16 +90,17 @@ func (v View) scan(f tuple.Filter, after uint32, to *sweep) {
 func (v View) scanRows(n Node, dir direction, f tuple.Filter, after uint32, to *sweep) {
 	shapes := v.rowShapes(n, dir, f)
 	if after != 0 {
-		i := slices.Index(shapes, v.g.facts.at(after).shape)
-		it := Iter{g: v.g, rev: v.rev, dir: dir, next: after}
-		it.Next() // to after itself
+		shape := v.g.facts.at(after).shape
+		i := slices.Index(shapes, shape)
+		it := v.iter(n, keyOf(shape, dir))
+		it.row.n = it.row.place(after)
 		if !v.yieldRow(it, f, to) {
 			return
 		}
 		shapes = shapes[i+1:]
 	}
 	for _, id := range shapes {
-		if !v.yieldRow(v.g.iter(n, id, dir, v.rev), f, to) {
+		if !v.yieldRow(v.iter(n, keyOf(id, dir)), f, to) {
 			return
 		}
 	}
@@ -156,7 +157,7 @@ func (v View) scanAll(f tuple.Filter, after uint32, to *sweep) {
 			wanted[id] = true
 		}
 	}
-	for ref, n := after+1, v.g.facts.len(); ref <= n; ref++ {
+	for ref := after + 1; ref <= v.limit; ref++ {
 		if ref%ScanStep == 0 && !to.mayGoOn() {
 			return
 		}
@@ -164,7 +165,7 @@ func (v View) scanAll(f tuple.Filter, after uint32, to *sweep) {
 		if wanted != nil && (int(e.shape) >= len(wanted) || !wanted[e.shape]) {
 			continue
 		}
-		if e.visible(v.rev) && !to.yield(v.Tuple(v.g.value(e))) {
+		if !v.g.endedBy(e, v.rev) && !to.yield(v.Tuple(v.g.value(e))) {
 			return
 		}
 	}
@@ -191,12 +192,12 @@ func (v View) ShapeTuples(e EmptyShape, most int) (sample []tuple.Tuple, n int64
 		n = v.g.countClass(c)
 	}
 	seen := int64(0)
-	for ref, last := uint32(1), min(v.g.facts.len(), sampleVersions); ref <= last; ref++ {
+	for ref, last := uint32(1), min(v.limit, sampleVersions); ref <= last; ref++ {
 		if counted && seen >= min(n, int64(most)) {
 			return sample, n
 		}
 		f := v.g.facts.at(ref)
-		if f.shape != c.shape || !f.visible(v.rev) || !c.has(v.g.traits(f)) {
+		if f.shape != c.shape || v.g.endedBy(f, v.rev) || !c.has(v.g.traitsOf(f)) {
 			continue
 		}
 		if seen++; seen <= int64(most) {

@@ -10,7 +10,7 @@ import (
 const (
 	firstChunk   = 4   // elements in each of the first four chunks
 	inlineChunks = 8   // reached without a further step: 48 elements
-	outerChunks  = 120 // enough for 1<<31 elements, and for 1<<38 bytes of an arena
+	outerChunks  = 136 // enough for 1<<31 elements, and for 1<<41 bytes of an arena
 )
 
 // chunks is the directory of an array that grows without moving what it has.

@@ -63,7 +63,11 @@ func TestArena_ReturnsWhatWasAdded(t *testing.T) {
 	const seed = 1
 	r := rand.New(rand.NewPCG(seed, seed))
 	var a arena
-	kept := map[text]string{0: ""}
+	type entry struct {
+		head uint32
+		s    string
+	}
+	kept := map[text]entry{}
 	for i := range 2000 {
 		n := r.IntN(40)
 		switch i % 500 {
@@ -72,16 +76,16 @@ func TestArena_ReturnsWhatWasAdded(t *testing.T) {
 		case 200:
 			n = maxText
 		}
-		s := strings.Repeat(string(rune('a'+i%26)), n)
-		at := a.add(s)
-		if was, taken := kept[at]; taken && was != s {
-			t.Fatalf("seed %d: %q lies where %q does", seed, s, was)
+		e := entry{r.Uint32() >> r.IntN(32), strings.Repeat(string(rune('a'+i%26)), n)}
+		at := a.add(e.head, e.s)
+		if _, taken := kept[at]; taken || at == 0 {
+			t.Fatalf("seed %d: %d is taken", seed, at)
 		}
-		kept[at] = s
+		kept[at] = e
 	}
 	for at, want := range kept {
-		if got := a.get(at); got != want {
-			t.Fatalf("seed %d: %d bytes, not the %d added", seed, len(got), len(want))
+		if head, s := a.get(at); head != want.head || s != want.s {
+			t.Fatalf("seed %d: %d and %d bytes, not the %d added", seed, head, len(s), len(want.s))
 		}
 	}
 }
@@ -89,7 +93,11 @@ func TestArena_ReturnsWhatWasAdded(t *testing.T) {
 func TestArena_TakesALongTextFirst(t *testing.T) {
 	var a arena
 	long, short := strings.Repeat("x", maxText), "y"
-	if l, s := a.add(long), a.add(short); a.get(l) != long || a.get(s) != short {
+	l, s := a.add(1, long), a.add(2, short)
+	if _, x := a.get(l); x != long {
+		t.Fatal("not what was added")
+	}
+	if _, x := a.get(s); x != short {
 		t.Fatal("not what was added")
 	}
 }

@@ -14,12 +14,12 @@ import (
 
 // The snapshot file: a magic line, then sections, each framed by its kind, its
 // length as stored and unpacked, and a CRC-32C over kind, lengths and payload.
-// Payloads are deflated. Sections do not refer to each other's contents, so
-// that they are packed and unpacked in parallel; their order matters only
-// within a tenant (versions of a tuple come oldest first). The last section
-// counts them all.
+// Payloads are deflated. Sections are unpacked and decoded in parallel; what
+// they refer to is resolved in their order. A tenant's tuples come in the order of
+// their creation, and an object's name comes with the first of them that needs
+// it. The last section counts all sections.
 const (
-	snapshotMagic = "pemba snapshot 2\n"
+	snapshotMagic = "pemba snapshot 3\n"
 
 	frameBytes      = 13
 	maxSectionBytes = 64 << 20
@@ -60,6 +60,9 @@ type Capture struct {
 type captured struct {
 	info TenantInfo
 	gen  *generation
+	// How many there are, and when the newer facts were created.
+	facts, nodes uint32
+	ages         ages
 }
 
 // Capture pins the newest revision. It costs O(tenants), not O(tuples).
@@ -73,7 +76,8 @@ func (s *Store) captureLocked() *Capture {
 	st := s.state.Load()
 	c := &Capture{state: st, requests: s.requests.kept, floor: s.requests.floor}
 	for _, sp := range st.spaces() {
-		c.spaces = append(c.spaces, captured{sp.info, sp.gen.Load()})
+		g := sp.gen.Load()
+		c.spaces = append(c.spaces, captured{sp.info, g, g.facts.len(), g.nodes.len(), g.log.ages()})
 	}
 	return c
 }
@@ -110,16 +114,16 @@ func (c *Capture) meta() []byte {
 func (c *Capture) writeTenant(sw *sectionWriter, sp captured) {
 	b := appendString(nil, sp.info.Name)
 	sw.section(sectionTenant, binary.AppendUvarint(b, sp.info.Incarnation))
-	block := newFactBlock(sp.gen)
-	for ref, n := uint32(1), sp.gen.facts.len(); ref <= n && sw.err == nil; ref++ {
-		created, deleted, keep := c.life(sp.gen.facts.at(ref))
-		if !keep || faulty.SnapshotDrops && ref == n {
+	block := newFactBlock(sp.gen, sp.nodes)
+	for ref := uint32(1); ref <= sp.facts && sw.err == nil; ref++ {
+		created, deleted, keep := c.life(&sp, ref)
+		if !keep || faulty.SnapshotDrops && ref == sp.facts {
 			continue
 		}
 		block.add(sp.gen.facts.at(ref), created, deleted)
 		if block.n == factsPerSection {
 			sw.section(sectionFacts, block.encode())
-			block = newFactBlock(sp.gen)
+			block.reset()
 		}
 	}
 	if block.n > 0 {
@@ -128,14 +132,17 @@ func (c *Capture) writeTenant(sw *sectionWriter, sp captured) {
 	c.writeRecords(sw, sp.gen)
 }
 
-// life returns when f lived as far as c knows, and whether any view from c's
-// horizon to its revision can see it.
-func (c *Capture) life(f *fact) (created, deleted uint64, keep bool) {
-	created, deleted = f.created, f.deleted.Load()
-	if deleted > c.state.revision {
+// life returns when a fact lived as far as c knows, and whether any view from
+// c's horizon to its revision can see it. created is 0 if that was at or below the
+// horizon, where nobody can tell any more. The facts come in their order.
+func (c *Capture) life(sp *captured, ref uint32) (created, deleted uint64, keep bool) {
+	if created = sp.ages.of(ref); created <= c.state.horizon {
+		created = 0
+	}
+	if deleted = sp.gen.deleted(sp.gen.facts.at(ref)); deleted > c.state.revision {
 		deleted = 0
 	}
-	return created, deleted, created <= c.state.revision && (deleted == 0 || deleted > c.state.horizon)
+	return created, deleted, deleted == 0 || deleted > c.state.horizon
 }
 
 func (c *Capture) writeRecords(sw *sectionWriter, g *generation) {
@@ -193,82 +200,6 @@ func (r *reader) request() request {
 	}
 	q.made = made
 	return q
-}
-
-// factBlock collects the facts of one section with the names that they use.
-type factBlock struct {
-	g      *generation
-	n      int
-	names  index[Sym]
-	nodes  index[Node]
-	shapes index[ShapeID]
-	cavs   index[CaveatRef]
-	facts  []byte
-}
-
-// index numbers the distinct values it is given, from 0.
-type index[K comparable] struct {
-	ids  map[K]uint64
-	keys []K
-}
-
-func (x *index[K]) of(k K) uint64 {
-	id, ok := x.ids[k]
-	if !ok {
-		if x.ids == nil {
-			x.ids = map[K]uint64{}
-		}
-		id = uint64(len(x.keys))
-		x.ids[k] = id
-		x.keys = append(x.keys, k)
-	}
-	return id
-}
-
-func newFactBlock(g *generation) *factBlock { return &factBlock{g: g} }
-
-func (b *factBlock) add(f *fact, created, deleted uint64) {
-	b.n++
-	d := binary.AppendUvarint(b.facts, b.nodes.of(f.object))
-	d = binary.AppendUvarint(d, b.nodes.of(f.subject))
-	d = binary.AppendUvarint(d, b.shapes.of(f.shape))
-	caveat := uint64(0)
-	x := b.g.extra(f)
-	if x.caveat != 0 {
-		caveat = b.cavs.of(x.caveat) + 1
-	}
-	d = binary.AppendUvarint(d, caveat)
-	d = binary.AppendVarint(d, x.expires)
-	d = binary.AppendUvarint(d, created)
-	b.facts = binary.AppendUvarint(d, deleted)
-}
-
-func (b *factBlock) encode() []byte {
-	var shapes, nodes, cavs []byte
-	for _, id := range b.shapes.keys {
-		sh := b.g.syms.Shape(id)
-		for _, s := range []Sym{sh.Type, sh.Relation, sh.SubjectType, sh.SubjectRelation} {
-			shapes = binary.AppendUvarint(shapes, b.names.of(s))
-		}
-	}
-	for _, n := range b.nodes.keys {
-		typ, id := b.g.nodeName(n)
-		nodes = binary.AppendUvarint(nodes, b.names.of(typ))
-		nodes = appendString(nodes, id)
-	}
-	for _, ref := range b.cavs.keys {
-		name, context := b.g.caveat(ref)
-		cavs = binary.AppendUvarint(cavs, b.names.of(name))
-		cavs = appendString(cavs, context)
-	}
-	out := binary.AppendUvarint(nil, uint64(len(b.names.keys)))
-	for _, s := range b.names.keys {
-		out = appendString(out, b.g.syms.Name(s))
-	}
-	out = append(binary.AppendUvarint(out, uint64(len(b.shapes.keys))), shapes...)
-	out = append(binary.AppendUvarint(out, uint64(len(b.nodes.keys))), nodes...)
-	out = append(binary.AppendUvarint(out, uint64(len(b.cavs.keys))), cavs...)
-	return append(binary.AppendUvarint(out, uint64(b.n)), b.facts...)
 }
 
 // sectionWriter frames and packs sections; the first error ends it.

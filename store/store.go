@@ -19,6 +19,8 @@ type Options struct {
 	// CollectPercent is the share of dead versions among all from which space
 	// is reclaimed. Default 50.
 	CollectPercent int
+
+	copyStep int // for tests: elements that each Apply copies, with nothing in the background; 0 = not
 }
 
 // Store holds the tuples and records of all tenants.
@@ -31,6 +33,7 @@ type Store struct {
 	writeMu  sync.Mutex
 	state    atomic.Pointer[state]
 	requests requests // under writeMu
+	works    []*space // under writeMu; those that have something to reclaim
 }
 
 // state is what readers reach with one load. It is replaced, never changed.
@@ -138,6 +141,9 @@ func (s *Store) Apply(rev uint64, entry []byte) []Outcome {
 	}
 	s.requests.expire(next.time)
 	s.state.Store(&next)
+	if s.opts.copyStep > 0 {
+		s.reclaim(s.opts.copyStep)
+	}
 	return outcomes
 }
 
@@ -151,6 +157,7 @@ type Stats struct {
 	Records           int64 // record versions
 	Requests          int   // kept outcomes of request ids
 	Changes           int64 // entries of the change lists
+	Memory            Memory
 }
 
 // Stats walks the tenants; it is cheap but not free.
@@ -162,13 +169,14 @@ func (s *Store) Stats() Stats {
 	for _, sp := range st.spaces() {
 		g := sp.gen.Load()
 		out.Tenants++
-		for i := uint32(1); i <= g.counts.len(); i++ {
-			out.Tuples += g.counts.at(i).live.Load()
+		for i := uint32(1); i <= g.traits.len(); i++ {
+			out.Tuples += g.traits.at(i).live.Load()
 		}
 		out.Versions += int64(g.facts.len())
 		out.Nodes += int64(g.nodes.len())
 		out.Records += int64(g.records.versions.len())
-		out.Changes += int64(g.log.n)
+		out.Changes += int64(g.log.len())
+		out.Memory.add(g)
 	}
 	return out
 }

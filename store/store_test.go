@@ -427,20 +427,19 @@ func TestRestore_RefusesDamage(t *testing.T) {
 // TestVerify_FindsDamage breaks derived state by hand, one part at a time.
 func TestVerify_FindsDamage(t *testing.T) {
 	for name, damage := range map[string]func(g *generation){
-		"row counter":   func(g *generation) { g.rows.at(1).live++ },
-		"shape counter": func(g *generation) { g.counts.at(1).live.Add(1) },
+		"row counter":   func(g *generation) { g.counts.at(1).live++ },
+		"shape counter": func(g *generation) { g.traits.at(1).live.Add(1) },
 		"shape changed": func(g *generation) { g.shapes.at(1).changed.Store(0) },
 		"change list":   func(g *generation) { g.log.add(change{2, 1, changeDelete}) },
-		"row size":      func(g *generation) { g.rowIndex.find(rowKey(2, g.rows.at(1).shape, reverse)).size++ },
-		"row list":      func(g *generation) { g.rowIndex.find(rowKey(1, g.rows.at(1).shape, forward)).head.Store(0) },
-		"life":          func(g *generation) { g.facts.at(1).deleted.Store(1) },
-		"fact index": func(g *generation) {
-			(*g.factIndex.slots.Load())[0].Store(0)
-			g.factIndex.slots.Store(new(table).grow(nil))
-		},
-		"row mask":   func(g *generation) { g.nodes.at(1).rows[forward].Store(0) },
-		"node index": func(g *generation) { g.nodeIndex.slots.Store(new(table).grow(nil)) },
-		"record":     func(g *generation) { g.records.versions.at(1).created = 99 },
+		"creations":     func(g *generation) { g.log.stamps.chunks[0][0].rev = 99 },
+		"row list":      func(g *generation) { p, at := g.nodes.at(1); p.body[uint32(p.records[at+wordFirst])]-- },
+		"row order":     func(g *generation) { l := firstList(g); l[0], l[1] = l[1], l[0] },
+		"row mark":      func(g *generation) { firstList(g)[0] |= marked },
+		"row end":       func(g *generation) { firstList(g)[0] ^= 1 << 32 },
+		"life":          func(g *generation) { g.end(1, g.facts.at(1), 1) },
+		"record name":   func(g *generation) { p, at := g.nodes.at(1); p.records[at+wordName] ^= keyOf(1, forward).bit() },
+		"node index":    func(g *generation) { g.nodeIndex.parts.Store(nil) },
+		"record":        func(g *generation) { g.records.versions.at(1).created = 99 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := ready(t)
@@ -459,6 +458,12 @@ func TestVerify_FindsDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// firstList returns the postings of the first node's first row.
+func firstList(g *generation) []uint64 {
+	r := g.row(1, keyOf(1, forward))
+	return r.page.body[r.list:]
 }
 
 func TestCommand_ValidateNamesTheField(t *testing.T) {

@@ -25,7 +25,7 @@ func grown(n int) int {
 	if n < 1<<12 {
 		return max(smallTable, 2*n)
 	}
-	return n + n/2
+	return n + n/4
 }
 
 // isFull reports whether a table of that many slots takes no further entry.
@@ -54,6 +54,15 @@ func (t *table) probe(h uint64) probe {
 }
 
 var noSlots []atomic.Uint64
+
+// touch reads where the search will begin, so that it does not have to wait:
+// several of these are done at once where several searches are not.
+func (p *probe) touch() uint64 {
+	if len(*p.slots) == 0 {
+		return 0
+	}
+	return (*p.slots)[p.at].Load()
+}
 
 // next returns the next reference whose tag matches, 0 when there is none.
 func (p *probe) next() uint32 {

@@ -60,35 +60,45 @@ func TestTable_ReplaceFindsTheRightOneOfEqualHashes(t *testing.T) {
 
 func TestTable_EmptyFindsNothing(t *testing.T) {
 	var x table
-	if x.has(1, 0) || new(rowTable).find(1) != nil {
+	if x.has(1, 0) || new(wideTable).has(1, 0) {
 		t.Fatal("found")
 	}
 }
 
-func TestRowTable_SlotsStayUntilTheReservedRowsAreThere(t *testing.T) {
-	var x rowTable
-	for n := Node(1); n < 5000; n += 2 {
-		x.reserve(2)
-		a, isNew := x.intern(rowKey(n, 7, forward))
-		b, alsoNew := x.intern(rowKey(n+1, 7, reverse))
-		if !isNew || !alsoNew || x.find(rowKey(n, 7, forward)) != a || x.find(rowKey(n+1, 7, reverse)) != b {
-			t.Fatalf("the rows of nodes %d and %d are not where they were made", n, n+1)
+// TestWideTable_FindsAllWhileItGrows goes past the size at which it is split.
+func TestWideTable_FindsAllWhileItGrows(t *testing.T) {
+	const seed, n = 1, 3 * wideFrom
+	r := rand.New(rand.NewPCG(seed, seed))
+	hashes := []uint64{0}
+	var x wideTable
+	for ref := uint32(1); ref <= n; ref++ {
+		h := r.Uint64()
+		if ref%4 == 0 {
+			h = hashes[r.IntN(len(hashes))]
 		}
-		a.head.Store(uint32(n))
-		b.size = uint32(n) + 1
-	}
-	rows := 0
-	for s := range x.all() {
-		rows++
-		n, shape, dir := s.row()
-		if shape != 7 || dir == forward && s.head.Load() != uint32(n) || dir == reverse && s.size != uint32(n) {
-			t.Fatalf("the row of node %d has lost its content", n)
+		hashes = append(hashes, h)
+		x.insert(h, ref)
+		if ref != wideFrom && ref != wideFrom+1 && ref != n {
+			continue
 		}
-		if again, isNew := x.intern(s.key.Load()); isNew || again != s {
-			t.Fatalf("the row of node %d is made twice", n)
+		for i, h := range hashes[1:] {
+			if !x.has(h, uint32(i+1)) {
+				t.Fatalf("seed %d: reference %d of %d is not found", seed, i+1, ref)
+			}
 		}
 	}
-	if rows != 5000 {
-		t.Fatalf("%d rows", rows)
+	x.replace(hashes[5], 5, n+1)
+	if x.has(hashes[5], 5) || !x.has(hashes[5], n+1) {
+		t.Fatal("not replaced")
 	}
+}
+
+func (t *wideTable) has(h uint64, want uint32) bool {
+	p := t.probe(h)
+	for ref := p.next(); ref != 0; ref = p.next() {
+		if ref == want {
+			return true
+		}
+	}
+	return false
 }

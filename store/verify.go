@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -58,21 +59,25 @@ func (v *verifier) facts() error {
 	reached := make([]bool, v.g.facts.len()+1)
 	for ref := v.g.facts.len(); ref > 0; ref-- {
 		f := v.g.facts.at(ref)
-		if d := f.deleted.Load(); d != 0 && d < f.created || max(f.created, d) > v.st.revision {
-			return fmt.Errorf("tuple version %d lives from %d to %d", ref, f.created, d)
+		x := v.g.extra(f)
+		created, d := v.g.log.createdAt(ref), x.deleted.Load()
+		if d != 0 && d < created || max(created, d) > v.st.revision {
+			return fmt.Errorf("tuple version %d lives from %d to %d", ref, created, d)
 		}
 		if !reached[ref] && v.g.newest(f.object, f.shape, f.subject) != ref {
 			return fmt.Errorf("tuple version %d is not found by its key", ref)
 		}
-		older := v.g.older(f)
-		if older == 0 {
+		if x.older == 0 {
 			continue
 		}
-		o := v.g.facts.at(older)
-		if d := o.deleted.Load(); d == 0 || d > f.created || o.object != f.object || o.shape != f.shape || o.subject != f.subject {
-			return fmt.Errorf("tuple version %d does not follow version %d", ref, older)
+		if x.older >= ref {
+			return fmt.Errorf("tuple version %d comes before version %d", ref, x.older)
 		}
-		reached[older] = true
+		o := v.g.facts.at(x.older)
+		if d := v.g.deleted(o); d == 0 || created != 0 && d > created || o.object != f.object || o.shape != f.shape || o.subject != f.subject {
+			return fmt.Errorf("tuple version %d does not follow version %d", ref, x.older)
+		}
+		reached[x.older] = true
 	}
 	return nil
 }
@@ -80,19 +85,20 @@ func (v *verifier) facts() error {
 // rows checks that each fact is in exactly its two rows, and the rows' counters.
 func (v *verifier) rows() error {
 	inRows := 0
-	for s := range v.g.rowIndex.all() {
-		n, shape, dir := s.row()
-		if v.g.rowIndex.find(s.key.Load()) != s || !v.g.mayHave(n, shape, dir) {
-			return fmt.Errorf("the row of node %d and shape %d is not found by its key", n, shape)
-		}
-		in, err := v.row(v.g.row(n, shape, dir))
-		if err != nil {
+	for n := Node(1); n <= Node(v.g.nodes.len()); n++ {
+		p, at := v.g.nodes.at(n)
+		var errs []error
+		p.rows(at, func(key rowKey, value *uint64) {
+			if p.value(at, key) != *value || !v.g.mayHave(n, key.shape(), key.dir()) || !v.g.mask(n, key.dir()).Has(key.shape()) {
+				errs = append(errs, fmt.Errorf("the row %d of node %d is not found by its key", key, n))
+			}
+			r := v.g.postings(p, *value)
+			inRows += int(r.n)
+			errs = append(errs, v.row(n, key, r))
+		})
+		if err := errors.Join(errs...); err != nil {
 			return err
 		}
-		if s.size < smallRow && int(s.size) != in || in == 0 {
-			return fmt.Errorf("the row of node %d and shape %d has %d tuple versions, counted are %d", n, shape, in, s.size)
-		}
-		inRows += in
 	}
 	if inRows != 2*int(v.g.facts.len()) {
 		return fmt.Errorf("%d tuple versions stand in %d row places", v.g.facts.len(), inRows)
@@ -100,31 +106,33 @@ func (v *verifier) rows() error {
 	return nil
 }
 
-func (v *verifier) row(r *row) (n int, err error) {
-	live, expiring, changed := 0, 0, uint64(0)
-	for ref, last := v.g.head(r.node, r.shape, r.dir), v.g.facts.len()+1; ref != 0; n++ {
-		f := v.g.facts.at(ref)
-		owner := f.object
-		if r.dir == reverse {
-			owner = f.subject
+func (v *verifier) row(n Node, key rowKey, r postings) error {
+	last := uint32(0)
+	for i := range r.n {
+		x := r.at(i)
+		if x.ref() <= last || x.ref() > v.g.facts.len() {
+			return fmt.Errorf("tuple version %d stands behind %d in its row", x.ref(), last)
 		}
-		if owner != r.node || f.shape != r.shape || ref >= last {
-			return 0, fmt.Errorf("tuple version %d stands in the wrong row", ref)
+		last = x.ref()
+		f := v.g.facts.at(last)
+		owner, its := f.row(key.dir())
+		other, _ := f.row(1 - key.dir())
+		if owner != n || its != key || other != x.node() || x.isMarked() != (f.extra.Load() != 0) {
+			return fmt.Errorf("tuple version %d stands in the wrong row", last)
 		}
-		changed = max(changed, f.created, f.deleted.Load())
-		if f.deleted.Load() == 0 {
-			live++
-			if v.g.expires(f) != 0 {
-				expiring++
-			}
-		}
-		ref, last = f.next(r.dir), ref
 	}
-	if live != r.live || expiring != r.expiring || changed != r.changed {
-		return 0, fmt.Errorf("row of node %d counts %d live, %d expiring, changed at %d; it has %d, %d, %d",
-			r.node, r.live, r.expiring, r.changed, live, expiring, changed)
+	if r.n == 0 {
+		return fmt.Errorf("the row %d of node %d has no tuple versions", key, n)
 	}
-	return n, nil
+	kept, _ := v.g.countersOfRow(n, key)
+	c := v.g.countRow(r)
+	// What has been forgotten of changes lies below the horizon.
+	c.changed, kept.changed = max(c.changed, v.st.horizon), max(kept.changed, v.st.horizon)
+	if c != kept {
+		return fmt.Errorf("row %d of node %d counts %d live, %d expiring, changed at %d; it has %d, %d, %d",
+			key, n, kept.live, kept.expiring, kept.changed, c.live, c.expiring, c.changed)
+	}
+	return nil
 }
 
 func (v *verifier) counters() error {
@@ -132,13 +140,14 @@ func (v *verifier) counters() error {
 	changed := map[ShapeID]uint64{}
 	for ref := uint32(1); ref <= v.g.facts.len(); ref++ {
 		f := v.g.facts.at(ref)
-		if f.deleted.Load() == 0 {
-			counts[v.g.traits(f)]++
+		d := v.g.deleted(f)
+		if d == 0 {
+			counts[v.g.traitsOf(f)]++
 		}
-		changed[f.shape] = max(changed[f.shape], f.created, f.deleted.Load())
+		changed[f.shape] = max(changed[f.shape], v.g.log.createdAt(ref), d)
 	}
-	for i := uint32(1); i <= v.g.counts.len(); i++ {
-		c := v.g.counts.at(i)
+	for i := uint32(1); i <= v.g.traits.len(); i++ {
+		c := v.g.traits.at(i)
 		if c.live.Load() != counts[c.traits] || (c.latest != 0) != c.traits.Expiring {
 			return fmt.Errorf("shape %d counts %d live tuples, has %d", c.traits.Shape, c.live.Load(), counts[c.traits])
 		}
@@ -174,7 +183,7 @@ func (v *verifier) records() error {
 func (v *verifier) dead() error {
 	n := 0
 	for ref := uint32(1); ref <= v.g.facts.len(); ref++ {
-		if d := v.g.facts.at(ref).deleted.Load(); d != 0 && d <= v.st.horizon {
+		if d := v.g.deleted(v.g.facts.at(ref)); d != 0 && d <= v.st.horizon {
 			n++
 		}
 	}
@@ -184,11 +193,29 @@ func (v *verifier) dead() error {
 	return nil
 }
 
-// changes checks the list above the horizon against the versions. Of several
-// versions of a record at one revision the newest speaks for all.
+// changes checks the list against the versions, and that creations are in their
+// order.
 func (v *verifier) changes() error {
-	got, want := v.g.log.above(v.st.horizon), v.g.listChanges(v.st.horizon)
-	if !slices.IsSortedFunc(got, func(a, b change) int { return int(int64(a.rev) - int64(b.rev)) }) {
+	l := &v.g.log
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	last := stamp{rev: l.floor}
+	for i := range l.stamps.n {
+		s := l.stamps.at(i)
+		if s.rev <= last.rev || s.first <= last.first || s.first > v.g.facts.len() || s.rev > v.st.revision {
+			return fmt.Errorf("the change list has revision %d begin with tuple version %d behind revision %d, which does with %d",
+				s.rev, s.first, last.rev, last.first)
+		}
+		last = s
+	}
+	var got []change
+	for i := range l.changes.n {
+		if c := l.changes.at(i); c.rev > v.st.horizon {
+			got = append(got, c)
+		}
+	}
+	want := v.g.listChanges(v.st.horizon)
+	if !slices.IsSortedFunc(got, func(a, b change) int { return cmp.Compare(a.rev, b.rev) }) {
 		return errors.New("the change list is out of order")
 	}
 	sortChanges(got)

@@ -29,6 +29,7 @@ func (e *TenantError) Error() string { return fmt.Sprintf("no tenant %q", e.Tena
 type View struct {
 	g           *generation
 	rev         uint64
+	limit       uint32 // the newest fact that may be visible
 	horizon     uint64 // when the view was taken
 	time        int64
 	tenant      string
@@ -52,8 +53,9 @@ func (s *Store) View(tenant string, rev uint64) (View, error) {
 			return View{}, &TenantError{tenant}
 		}
 		g := sp.gen.Load()
-		if floor := max(st.horizon, g.floor); at >= floor {
-			return View{g: g, rev: at, horizon: floor, time: st.time, tenant: tenant, incarnation: sp.info.Incarnation}, nil
+		floor := max(st.horizon, g.floor)
+		if limit, ok := g.limit(at); ok && at >= floor {
+			return View{g: g, rev: at, limit: limit, horizon: floor, time: st.time, tenant: tenant, incarnation: sp.info.Incarnation}, nil
 		} else if rev != 0 {
 			return View{}, fmt.Errorf("%w: %d, the oldest is %d", ErrHorizon, rev, floor)
 		}
@@ -104,36 +106,33 @@ type Fact struct {
 // Find returns the tuple (object, relation and kind of subject by shape,
 // subject) if it is there. O(1).
 func (v View) Find(object Node, shape ShapeID, subject Node) (fact Fact, ok bool) {
-	_, f, _ := v.g.find(object, shape, subject, v.rev)
-	if f != nil {
-		v.g.fill(&fact, f)
-	}
-	return fact, f != nil
+	fact, ok, _ = v.g.seen(object, shape, subject, v.limit, v.rev)
+	return fact, ok
 }
 
 // FindCounted is Find, and says how many versions later than the view it had
 // to pass: work that grows with what others write.
 func (v View) FindCounted(object Node, shape ShapeID, subject Node) (fact Fact, ok bool, skipped int) {
-	_, f, skipped := v.g.find(object, shape, subject, v.rev)
-	if f != nil {
-		v.g.fill(&fact, f)
-	}
-	return fact, f != nil, skipped
+	return v.g.seen(object, shape, subject, v.limit, v.rev)
 }
 
-// fill makes v the value of f. Results are filled in place, because the
-// processor waits long for a copy of what has just been written field by field.
-func (g *generation) fill(v *Fact, f *fact) {
-	v.Object, v.Subject, v.Shape = f.object, f.subject, f.shape
-	if f.extra != 0 {
-		x := g.extras.at(f.extra)
-		v.Caveat, v.Expires = x.caveat, x.expires
+// seen is FindCounted. The methods of View that a walk calls are small enough to
+// be inlined, because passing a view would cost as much as what they do.
+func (g *generation) seen(object Node, shape ShapeID, subject Node, limit uint32, rev uint64) (fact Fact, ok bool, skipped int) {
+	ref, x, skipped := g.find(object, shape, subject, limit, rev)
+	if ref == 0 {
+		return Fact{}, false, skipped
 	}
+	fact.Object, fact.Subject, fact.Shape = object, subject, shape
+	if x != &noExtra {
+		fact.Caveat, fact.Expires = x.caveat, x.expires
+	}
+	return fact, true, skipped
 }
 
-func (g *generation) value(f *fact) (v Fact) {
-	g.fill(&v, f)
-	return v
+func (g *generation) value(f *fact) Fact {
+	x := g.extra(f)
+	return Fact{f.object, f.subject, f.shape, x.caveat, x.expires}
 }
 
 // MayHave reports whether Forward(object, shape) may have facts, for a little
@@ -148,12 +147,7 @@ type ShapeMask uint64
 func (m ShapeMask) Has(shape ShapeID) bool { return m>>(shape&63)&1 != 0 }
 
 // SubjectMask returns the shapes in which subject may occur as the subject.
-func (v View) SubjectMask(subject Node) ShapeMask {
-	if subject == 0 {
-		return 0
-	}
-	return ShapeMask(v.g.nodes.at(uint32(subject)).rows[reverse].Load())
-}
+func (v View) SubjectMask(subject Node) ShapeMask { return v.g.mask(subject, reverse) }
 
 // Caveat returns the caveat's name and its stored context, a canonical JSON
 // object or "".
@@ -169,64 +163,61 @@ func (v View) Caveat(ref CaveatRef) (name Sym, context string) {
 type Iter struct {
 	g       *generation
 	rev     uint64
-	next    uint32
+	row     postings // the first row.n of them are to come
+	cur     posting
+	limit   uint32
+	node    Node
+	key     rowKey
 	skipped uint32
-	cur     *fact
-	dir     direction
 }
 
 // Forward returns the facts of object whose relation and kind of subject are
 // shape's, newest first.
 func (v View) Forward(object Node, shape ShapeID) Iter {
-	return v.g.iter(object, shape, forward, v.rev)
+	return v.iter(object, keyOf(shape, forward))
 }
 
 // Reverse returns the facts of that shape whose subject is the given one,
 // newest first.
 func (v View) Reverse(subject Node, shape ShapeID) Iter {
-	return v.g.iter(subject, shape, reverse, v.rev)
+	return v.iter(subject, keyOf(shape, reverse))
 }
 
-func (g *generation) iter(n Node, shape ShapeID, dir direction, rev uint64) Iter {
-	it := Iter{g: g, rev: rev, dir: dir}
-	if g.mayHave(n, shape, dir) {
-		it.next = g.head(n, shape, dir)
+func (v View) iter(n Node, key rowKey) Iter { return v.g.iter(n, key, v.limit, v.rev) }
+
+func (g *generation) iter(n Node, key rowKey, limit uint32, rev uint64) (it Iter) {
+	if n == 0 {
+		return it
+	}
+	it.g, it.rev, it.limit, it.node, it.key = g, rev, limit, n, key
+	p, at := g.nodes.at(n)
+	if v := p.value(at, key); v-1 < isList-1 {
+		it.row.one, it.row.n = v, 1
+	} else if v != 0 {
+		it.row = g.postings(p, v)
 	}
 	return it
 }
 
 // Next steps to the next fact and reports whether there is one.
 func (it *Iter) Next() bool {
-	for it.next != 0 {
-		f := it.g.facts.at(it.next)
-		if it.dir == forward {
-			it.next = f.nextForward
-		} else {
-			it.next = f.nextReverse
-		}
-		if f.visible(it.rev) {
-			it.cur = f
-			return true
-		}
-		it.skipped++
-	}
-	return false
+	found, _ := it.NextWithin(int(^uint(0) >> 1))
+	return found
 }
 
 // NextWithin is Next for those who may give up on the way: it passes at most
 // most versions that the view does not show. Where it has found nothing, more
 // says that there is more to look at.
 func (it *Iter) NextWithin(most int) (found, more bool) {
-	for ; it.next != 0 && most > 0; most-- {
-		f := it.g.facts.at(it.next)
-		it.next = f.next(it.dir)
-		if f.visible(it.rev) {
-			it.cur = f
+	for ; it.row.n > 0 && most > 0; most-- {
+		it.row.n--
+		it.cur = it.row.at(it.row.n)
+		if it.cur.ref() <= it.limit && (!it.cur.isMarked() || !it.g.endedBy(it.g.facts.at(it.cur.ref()), it.rev)) {
 			return true, true
 		}
 		it.skipped++
 	}
-	return false, it.next != 0
+	return false, it.row.n > 0
 }
 
 // Skipped returns how many versions that the view does not show Next has passed
@@ -239,7 +230,13 @@ func (it *Iter) Skipped() int {
 
 // Fact returns the fact that Next has stepped to.
 func (it *Iter) Fact() (f Fact) {
-	it.g.fill(&f, it.cur)
+	if f.Object, f.Subject, f.Shape = it.node, it.cur.node(), it.key.shape(); it.key.dir() == reverse {
+		f.Object, f.Subject = f.Subject, f.Object
+	}
+	if it.cur.isMarked() {
+		x := it.g.extra(it.g.facts.at(it.cur.ref()))
+		f.Caveat, f.Expires = x.caveat, x.expires
+	}
 	return f
 }
 
@@ -275,8 +272,8 @@ func (v View) RecordVersions(key string) []uint64 { return v.g.records.written(k
 // ones included, at the newest revision (not the view's).
 func (v View) Shapes() iter.Seq2[ShapeTraits, int64] {
 	return func(yield func(ShapeTraits, int64) bool) {
-		for i := uint32(1); i <= v.g.counts.len(); i++ {
-			c := v.g.counts.at(i)
+		for i := uint32(1); i <= v.g.traits.len(); i++ {
+			c := v.g.traits.at(i)
 			if n := c.live.Load(); n != 0 && !yield(c.traits, n) {
 				return
 			}

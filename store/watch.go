@@ -81,7 +81,7 @@ type watch struct {
 
 func (w *watch) run() ([]Revision, uint64, error) {
 	for {
-		batch, more, ok := w.g.log.between(w.next, w.upto, min(2*w.limit+8, changeChunk))
+		batch, more, ok := w.g.changesBetween(w.next, w.upto, min(2*w.limit+8, mostChanges))
 		switch {
 		case !ok && len(w.out) > 0:
 			return w.out, w.next, nil
@@ -89,12 +89,8 @@ func (w *watch) run() ([]Revision, uint64, error) {
 			return nil, 0, fmt.Errorf("%w: %d", ErrHorizon, w.next)
 		}
 		for len(batch) > 0 && w.limit > 0 {
-			n := 1
-			for n < len(batch) && batch[n].rev == batch[0].rev {
-				n++
-			}
-			w.revision(batch[:n])
-			w.next, batch = batch[0].rev, batch[n:]
+			w.revision(&batch[0])
+			w.next, batch = batch[0].rev, batch[1:]
 		}
 		if len(batch) == 0 && !more {
 			return w.out, max(w.next, w.upto), nil
@@ -106,17 +102,17 @@ func (w *watch) run() ([]Revision, uint64, error) {
 }
 
 // revision takes all changes of one revision.
-func (w *watch) revision(changes []change) {
-	rev := changes[0].rev
+func (w *watch) revision(at *revChanges) {
 	w.gone, w.come = w.gone[:0], w.come[:0]
 	clear(w.replaced)
 	schema := false
-	for _, c := range changes {
+	for ref := at.first; ref <= at.last; ref++ {
+		w.created(ref, at)
+	}
+	for _, c := range at.changes {
 		switch c.kind {
-		case changeCreate:
-			w.created(c.ref, rev)
 		case changeDelete:
-			if w.g.facts.at(c.ref).created < rev {
+			if !at.created(c.ref) {
 				w.gone = append(w.gone, c.ref)
 			}
 		case changeRecord:
@@ -124,31 +120,31 @@ func (w *watch) revision(changes []change) {
 		}
 	}
 	w.gone = slices.DeleteFunc(w.gone, func(ref uint32) bool { return w.replaced[ref] })
-	r := Revision{Revision: rev, Tuples: w.tuples(), Schema: schema && w.g.records.differs(SchemaRecord, rev)}
+	r := Revision{Revision: at.rev, Tuples: w.tuples(), Schema: schema && w.g.records.differs(SchemaRecord, at.rev)}
 	if r.Schema || len(r.Tuples) > 0 {
 		w.out = append(w.out, r)
 		w.limit -= len(r.Tuples)
 	}
 }
 
-// created takes a version that begins at rev. All that is looked at on the way
-// to its predecessor belongs to this revision too.
-func (w *watch) created(ref uint32, rev uint64) {
-	f := w.g.facts.at(ref)
-	if d := f.deleted.Load(); d != 0 && d <= rev {
+// created takes a version that begins at a revision. All that is looked at on
+// the way to its predecessor belongs to this revision too.
+func (w *watch) created(ref uint32, at *revChanges) {
+	x := w.g.extra(w.g.facts.at(ref))
+	if ended(x, at.rev) {
 		return
 	}
-	older := w.g.older(f)
-	for older != 0 && w.g.facts.at(older).created == rev {
-		older = w.g.older(w.g.facts.at(older))
+	older := x.older
+	for at.created(older) {
+		older = w.g.extra(w.g.facts.at(older)).older
 	}
 	if older != 0 {
-		if o := w.g.facts.at(older); o.deleted.Load() == rev {
+		if o := w.g.extra(w.g.facts.at(older)); o.deleted.Load() == at.rev {
 			if w.replaced == nil {
 				w.replaced = map[uint32]bool{}
 			}
 			w.replaced[older] = true
-			if w.g.caveatOf(o) == w.g.caveatOf(f) && w.g.expires(o) == w.g.expires(f) {
+			if o.caveat == x.caveat && o.expires == x.expires {
 				return
 			}
 		}

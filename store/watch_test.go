@@ -264,7 +264,7 @@ func TestChanges_NoticeThatTheListIsTrimmed(t *testing.T) {
 	}
 	g := s.state.Load().space("default").gen.Load()
 	w := watch{g: g, upto: 9, limit: 1, next: 5}
-	g.log.trim(7, func(change) {})
+	g.trim(7)
 	if _, _, err := s.Changes("default", 1, 6, 0, 1); !errors.Is(err, ErrHorizon) {
 		t.Error(err)
 	}

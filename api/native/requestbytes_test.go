@@ -192,7 +192,9 @@ func TestImport_WaitsForBytes(t *testing.T) {
 		}
 		last = reply.GetDurableSequence()
 	}
-	s.changes.take(most)
+	for !s.changes.take(most) { // what has been answered is given back a moment later
+		<-time.After(time.Millisecond)
+	}
 	if err := stream.Send(batch(12)); err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,9 @@ import (
 )
 
 // A node's own disk is a file system in a file, mounted at the node's site only.
-// It can be full, and it can lose power: what was not synced is then in the
-// kernel's cache of the file system, and not yet in the file.
+// It can be full, and it can be shut down at once, after which it has what was
+// synced, and the rest only as far as the kernel has got with it: as after a loss
+// of power.
 
 // image is the file of n's disk.
 func (n *node) image() string { return filepath.Join(n.dir, "disk.img") }
@@ -39,33 +40,14 @@ func (n *node) makeDisk(bytes int64) error {
 
 func (n *node) mount() error { return n.site.run("mount -o loop " + n.image() + " " + n.disk()) }
 
-// losePower puts n's disk, whose process has ended, into the state that the file
-// has now: that of a disk on which nothing but syncs can be relied on.
-func (n *node) losePower() error {
-	kept := n.image() + ".kept"
-	if out, err := exec.Command("cp", "--sparse=always", n.image(), kept).CombinedOutput(); err != nil {
-		return fmt.Errorf("keep the disk: %w: %s", err, out)
-	}
-	if err := n.site.run("umount " + n.disk()); err != nil { // which writes to the file that nobody sees again
-		return err
-	}
-	if err := os.Rename(kept, n.image()); err != nil {
-		return err
-	}
-	if err := n.mount(); err != nil {
-		return err
-	}
-	return n.drop() // it may have come back
-}
-
 // ext4's shutdown, see ioctl_fs in the kernel: not even the journal is flushed.
 const (
 	fsShutdown        = 0x8004587d
 	shutdownNoJournal = uint32(2)
 )
 
-// breakDisk makes every use of n's disk an I/O error from now on, but for what
-// the kernel has cached.
+// breakDisk makes every use of n's disk an I/O error from now on, but for reading
+// what the kernel has cached.
 func (n *node) breakDisk() error {
 	f, err := os.Open(n.site.path(n.disk()))
 	if err != nil {
@@ -84,7 +66,10 @@ func (n *node) repairDisk() error {
 	if err := n.site.run("umount " + n.disk()); err != nil {
 		return err
 	}
-	return n.mount()
+	if err := n.mount(); err != nil {
+		return err
+	}
+	return n.drop() // it may have come back
 }
 
 // ballast is what fills n's disk.

@@ -45,7 +45,13 @@ func TestDisk_LosesPower(t *testing.T) {
 	}
 	write("kept", true)
 	write("lost", false)
-	if err := n.losePower(); err != nil {
+	if err := n.breakDisk(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.path(filepath.Join(n.disk(), "late")), nil, 0o600); err == nil {
+		t.Error("a broken disk can be written to")
+	}
+	if err := n.repairDisk(); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(s.path(filepath.Join(n.disk(), "kept"))); err != nil || string(text) != "kept" {

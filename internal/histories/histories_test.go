@@ -38,7 +38,7 @@ func simulation(t *testing.T) (seed uint64, length time.Duration) {
 func survive(t *testing.T, p plan) {
 	t.Helper()
 	p.logf = t.Logf
-	t.Logf("seed %d: %d nodes, with seams: %v, own disks: %v, horizon: %v", p.seed, p.nodes, p.program.faulty, p.disk > 0, p.horizon)
+	t.Logf("seed %d: %d nodes, with seams: %v, own disks: %v, horizon: %v, hectic: %v", p.seed, p.nodes, p.program.faulty, p.disk > 0, p.horizon, p.hectic)
 	findings, err := p.carryOut(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,8 @@ const roundTime = 30 * time.Second
 // TestHistory_Cluster lets go wrong what can go wrong with three nodes: once
 // for a few seconds, or, with PEMBA_SIM, one round after the other, by turns with
 // the seams of package faulty and snapshots all the time, on disks that can be
-// full and lose power, with five nodes, and with a short horizon.
+// full and lose power, with five nodes, with a short horizon, and with hardly a
+// pause between faults.
 func TestHistory_Cluster(t *testing.T) {
 	seed, length := simulation(t)
 	p := plan{setup: setup{program: built(t, false), nodes: 3, cut: true}, seed: seed, length: 6 * time.Second}
@@ -98,6 +99,7 @@ func TestHistory_Cluster(t *testing.T) {
 		if p.seed%7 == 6 {
 			p.horizon = 5 * time.Second
 		}
+		p.hectic = p.seed%4 >= 2
 		if p.program.faulty {
 			p.env = []string{"PEMBA_FAULT_SNAPSHOT_BYTES=65536"}
 		}

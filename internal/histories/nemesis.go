@@ -21,6 +21,7 @@ type nemesis struct {
 	rand    *rand.Rand
 	logf    func(format string, args ...any)
 	quiet   bool     // not a word about each fault
+	hectic  bool     // faults are short, and so are the pauses
 	struck  []string // what has been done, in order
 }
 
@@ -92,7 +93,7 @@ func choose(c *cluster, names ...string) []fault {
 
 // plague strikes with random faults of some until ctx ends, and heals at the end.
 func (m *nemesis) plague(ctx context.Context, some []fault) error {
-	for len(some) > 0 && pause(ctx, m.span(300, 1500)) {
+	for len(some) > 0 && pause(ctx, m.lull()) {
 		if err := m.strike(ctx, some[m.rand.IntN(len(some))]); err != nil {
 			return err
 		}
@@ -122,8 +123,22 @@ func (m *nemesis) span(least, most int) time.Duration {
 	return time.Duration(least+m.rand.IntN(most-least)) * time.Millisecond
 }
 
+// lull is the time between two faults.
+func (m *nemesis) lull() time.Duration {
+	if m.hectic {
+		return m.span(20, 500)
+	}
+	return m.span(300, 1500)
+}
+
 // hold lasts as long as a fault does.
-func (m *nemesis) hold(ctx context.Context) { pause(ctx, m.span(300, 4000)) }
+func (m *nemesis) hold(ctx context.Context) {
+	most := 4000
+	if m.hectic {
+		most = 1500
+	}
+	pause(ctx, m.span(300, most))
+}
 
 func (m *nemesis) killFor(ctx context.Context, n *node) error {
 	if err := n.kill(); err != nil {
@@ -142,14 +157,18 @@ func (m *nemesis) bounce(_ context.Context, n *node) error {
 }
 
 func (m *nemesis) killAll(_ context.Context, _ *node) error {
-	return m.endAll(func(*node) error { return nil })
+	nothing := func(*node) error { return nil }
+	return m.endAll(nothing, nothing)
 }
 
-// endAll kills all nodes at once, does something to each, and starts them again.
-func (m *nemesis) endAll(then func(*node) error) error {
+// endAll kills all nodes at once, after doing one thing to each and before doing
+// another, and starts them again.
+func (m *nemesis) endAll(first, then func(*node) error) error {
 	var err error
 	for _, i := range m.rand.Perm(len(m.cluster.nodes)) {
-		err = errors.Join(err, m.cluster.nodes[i].signal(syscall.SIGKILL, true))
+		n := m.cluster.nodes[i]
+		n.doom()
+		err = errors.Join(err, first(n), n.signal(syscall.SIGKILL, true))
 	}
 	for _, n := range m.cluster.nodes {
 		n.end(patience)
@@ -162,17 +181,15 @@ func (m *nemesis) endAll(then func(*node) error) error {
 }
 
 func (m *nemesis) losePower(_ context.Context, n *node) error {
-	if err := n.kill(); err != nil {
-		return err
-	}
-	if err := n.losePower(); err != nil {
+	n.doom()
+	if err := errors.Join(n.breakDisk(), n.kill(), n.repairDisk()); err != nil {
 		return err
 	}
 	return m.cluster.start(n)
 }
 
 func (m *nemesis) losePowerOfAll(_ context.Context, _ *node) error {
-	return m.endAll((*node).losePower)
+	return m.endAll((*node).breakDisk, (*node).repairDisk)
 }
 
 func (m *nemesis) stopFor(ctx context.Context, n *node) error {

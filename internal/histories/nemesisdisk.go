@@ -93,17 +93,14 @@ func (m *nemesis) fillDisk(ctx context.Context, n *node) error {
 }
 
 // breakFiles makes everything fail that n's file system is asked for. The node
-// must end by itself, unless it has nothing to write. What was not synced is lost.
+// must end by itself, unless it has nothing to write; what was not synced is lost.
 func (m *nemesis) breakFiles(ctx context.Context, n *node) error {
 	n.doom()
 	if err := n.breakDisk(); err != nil {
 		return err
 	}
 	m.hold(ctx)
-	if err := n.kill(); err != nil {
-		return err
-	}
-	if err := n.repairDisk(); err != nil {
+	if err := errors.Join(n.kill(), n.repairDisk()); err != nil {
 		return err
 	}
 	return m.cluster.start(n)

@@ -9,9 +9,12 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
@@ -25,6 +28,7 @@ type plan struct {
 	length time.Duration // of the time with clients and faults
 	faults []string      // names; nil = all that are possible
 	pester bool          // ask every node at "any" all the time
+	hectic bool          // hardly a pause between faults
 	quiet  bool          // say nothing about each fault
 	logf   func(format string, args ...any)
 }
@@ -58,11 +62,32 @@ func (p plan) carryOut(ctx context.Context, dir string) (findings []string, err 
 	settled := time.Now()
 	if err != nil {
 		r.history.fault("%v\n%s", err, r.cluster.logs())
+		r.keep()
 		return r.history.faults, nil
 	}
-	findings = v.verify()
+	if findings = v.verify(); len(findings) > 0 {
+		r.keep()
+	}
 	r.logf("%s; settled in %v, verified in %v", r.summary(v), settled.Sub(worked).Round(time.Millisecond), time.Since(settled).Round(time.Millisecond))
 	return findings, nil
+}
+
+// keep saves the nodes' data and logs where PEMBA_KEEP says, for a closer look.
+func (r *run) keep() {
+	to := os.Getenv("PEMBA_KEEP")
+	if to == "" || r.quiet {
+		return
+	}
+	to = filepath.Join(to, fmt.Sprint("seed-", r.seed))
+	var err error
+	for _, n := range r.cluster.nodes {
+		_ = n.signal(syscall.SIGQUIT, true) // its log gets the stacks
+		n.end(5 * time.Second)
+		err = errors.Join(err, os.CopyFS(filepath.Join(to, n.name()), os.DirFS(n.site.path(n.dataDir()))))
+		text, readErr := os.ReadFile(n.logFile())
+		err = errors.Join(err, readErr, os.WriteFile(filepath.Join(to, n.name()+".log"), text, 0o600))
+	}
+	r.logf("kept in %s: %v", to, err)
 }
 
 // newClient returns a client with a source of randomness of its own.
@@ -144,7 +169,7 @@ func (r *run) plague(ctx context.Context) error {
 	errs := make([]error, 2)
 	var wg sync.WaitGroup
 	for i, net := range []bool{false, true} {
-		m := &nemesis{cluster: r.cluster, rand: rand.New(rand.NewPCG(r.seed, 1<<32+uint64(i))), logf: r.logf, quiet: r.quiet}
+		m := &nemesis{cluster: r.cluster, rand: rand.New(rand.NewPCG(r.seed, 1<<32+uint64(i))), logf: r.logf, quiet: r.quiet, hectic: r.hectic}
 		wg.Go(func() { errs[i] = m.plague(ctx, of(net)) })
 	}
 	wg.Wait()
@@ -210,8 +235,10 @@ func (r *run) accounts(ctx context.Context, c *client, v *verifier) error {
 		}
 		if i == 0 {
 			v.log = log
-		} else if why := differs(v.log, log) + differs(log, v.log); why != "" {
-			r.history.fault("node %s tells another history than the first: %s", n.name(), why)
+		} else if why := differs(v.log, log); why != "" {
+			r.history.fault("node %s tells another history than the first: it %s", n.name(), why)
+		} else if why := differs(log, v.log); why != "" {
+			r.history.fault("node %s tells another history than the first, which %s", n.name(), why)
 		}
 		if err := r.compare(ctx, n, end, v.log); err != nil {
 			return fmt.Errorf("export of node %s: %w", n.name(), err)

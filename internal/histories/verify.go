@@ -312,7 +312,7 @@ func differs(want, got []revision) string {
 		case i >= len(want):
 			return fmt.Sprintf("tells of revision %d behind the end", r.rev)
 		case r.rev != want[i].rev:
-			return fmt.Sprintf("tells of revision %d instead of %d", r.rev, want[i].rev)
+			return fmt.Sprintf("tells of revision %d (%v) instead of %d (%v)", r.rev, r.changes, want[i].rev, want[i].changes)
 		case !maps.Equal(r.changes, want[i].changes):
 			return fmt.Sprintf("tells at revision %d of %v instead of %v", r.rev, r.changes, want[i].changes)
 		}
