@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// mostAtOnce is how much is reclaimed while the writer waits: a few hundred
-// microseconds.
+// mostAtOnce is the number of elements that are copied while the writer waits:
+// about half a millisecond.
 const mostAtOnce = 512
 
 // work has a tenant's space reclaimed: at once if that is little, otherwise

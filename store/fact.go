@@ -21,7 +21,7 @@ type extra struct {
 	older   uint32 // previous version of the same tuple
 }
 
-// key returns the fact's row in one direction.
+// row returns the fact's row in one direction.
 func (f *fact) row(dir direction) (n Node, key rowKey) {
 	if dir == forward {
 		return f.object, keyOf(f.shape, forward)

@@ -32,9 +32,9 @@ var (
 // both indexes, counters, records and the change list. The writer appends to
 // it in place; readers follow references published by atomic stores, so they
 // never lock and never see a half-made element. Nothing is removed: when
-// enough lies below the horizon, the writer copies the rest into a new
-// generation (see collect), and the garbage collector frees the old one when
-// the last view of it is gone.
+// enough lies below the horizon, the rest is copied into a new generation (see
+// heir), and the garbage collector frees the old one when the last view of it
+// is gone.
 type generation struct {
 	id    uint64
 	floor uint64 // views below this revision are not served from here
