@@ -93,11 +93,35 @@ func (t *transport) pump() {
 				continue
 			}
 			t.listen(rpc)
-			t.send(rpc)
+			t.send(capped(rpc))
 		case <-t.stop:
 			return
 		}
 	}
+}
+
+// capped returns rpc with a commit index that reaches no further than the entries
+// that it vouches for: the last that it brings or, without any, the one that they
+// would follow. Raft takes the commit index for all that its own log has, also
+// for a tail that another leader's entries are about to replace, and applies it. A
+// leader sends such a message when it has waited to try again, and committed more
+// meanwhile (hashicorp/raft v1.7.3, replicateTo and appendEntries; Raft's rule is
+// min(leaderCommit, index of last new entry)).
+func capped(rpc raft.RPC) raft.RPC {
+	a, ok := rpc.Command.(*raft.AppendEntriesRequest)
+	if !ok {
+		return rpc
+	}
+	last := a.PrevLogEntry
+	if n := len(a.Entries); n > 0 {
+		last = a.Entries[n-1].Index
+	}
+	if a.LeaderCommitIndex > last {
+		c := *a // in memory the sender has it too
+		c.LeaderCommitIndex = last
+		rpc.Command = &c
+	}
+	return rpc
 }
 
 // listen notes what a leader says it has committed. Heartbeats do not say it.
