@@ -95,13 +95,21 @@ func (w *walk) lastNesting(family []int32) (rev uint64) {
 	return rev
 }
 
+// knownAbove returns the table of what is known above the groups of p's family,
+// nil if it says nothing of the view, and when their nesting has changed last.
+func (w *walk) knownAbove(p int32) (*aboveTable, uint64) {
+	t, change := w.g.aboveIn(w.view), w.lastNesting(w.g.programs[p].family)
+	if change > w.view.Revision() {
+		return nil, change
+	}
+	return t, change
+}
+
 // joinAbove adds the groups of p's family that contain m, one of
 // w.groups[from:], and reports whether that are all of them.
-func (w *walk) joinAbove(from int, p int32, m group) bool {
-	t, change := w.g.aboveIn(w.view), w.lastNesting(w.g.programs[p].family)
-	known := t != nil && change <= w.view.Revision()
-	if known {
-		if a := t.slot(p, m).Load(); a != nil && a.family == p && a.of == m && a.rev >= change {
+func (w *walk) joinAbove(from int, p int32, m group, known *aboveTable, change uint64) bool {
+	if known != nil {
+		if a := known.slot(p, m).Load(); a != nil && a.family == p && a.of == m && a.rev >= change {
 			w.reads += a.reads - 1 // as if it had not been known
 			return w.spend() && !a.tooFar && w.addGroups(from, a.groups)
 		}
@@ -110,8 +118,8 @@ func (w *walk) joinAbove(from int, p int32, m group) bool {
 	if w.err != nil {
 		return false
 	}
-	if known {
-		w.g.putAbove(t, a, change)
+	if known != nil {
+		w.g.putAbove(known, a, change)
 	}
 	return !a.tooFar && w.addGroups(from, a.groups)
 }

@@ -64,6 +64,7 @@ type walk struct {
 	subjects []ResolvedSubject
 	kinds    []int32           // of the subjects, for pruning
 	masks    []store.ShapeMask // by subject: of the tuples that may name it
+	mask     store.ShapeMask   // of the tuples that may name one of them
 	usersets bool              // some subject is a userset
 	context  map[string]any
 	given    *given
@@ -79,10 +80,13 @@ type walk struct {
 	caveatTime   time.Duration // spent on evaluating caveats
 	mostCaveats  time.Duration // that may be
 	memo         memo
-	closures     []closure         // of the families that the question has asked for
-	groups       []group           // what they hold: who is a member of them
-	groupMasks   []store.ShapeMask // by group: of the tuples that name it
+	closures     []closure     // of the families that the question has asked for
+	groups       []group       // what they hold: who is a member of them
+	sought       store.NodeSet // by searches: the subjects, and their groups as far as they are known
+	visits       visits        // of the search that is under way
 	caveats      map[store.CaveatRef]value
+	remembers    bool     // it serves several decisions
+	mustWalk     bool     // a subject is in too many groups for searches
 	names        []string // missing caveat parameters, by bit
 	causes       []error  // of failed values
 	deep         value    // what the depth limit puts in, once it has
@@ -101,11 +105,13 @@ func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 	w.cycle, w.deep, w.solver, w.err = value{}, value{}, nil, nil
 	w.memo.reset()
 	w.closures, w.groups = w.closures[:0], w.groups[:0]
-	w.groupMasks = w.groupMasks[:0]
+	w.remembers, w.mustWalk = false, false
+	w.sought.Reset()
 	w.subjects, w.kinds, w.usersets = append(w.subjects[:0], r.Subjects()...), w.kinds[:0], false
-	w.masks = w.masks[:0]
+	w.masks, w.mask = w.masks[:0], 0
 	for i := range w.subjects {
-		w.masks = append(w.masks, w.shapesOf(&w.subjects[i]))
+		mask := w.shapesOf(&w.subjects[i])
+		w.masks, w.mask = append(w.masks, mask), w.mask|mask
 		kind := g.plainKind(w.subjects[i].Type)
 		if p := w.subjects[i].Program; p >= 0 {
 			kind, w.usersets = g.usersetKind(p), true
@@ -135,7 +141,7 @@ const mostKept = 1024
 func (w *walk) answer(program int32, object store.Node) (Answer, error) {
 	v := value{level: aborted}
 	if w.err = w.ctx.Err(); w.err == nil {
-		v = w.call(program, object)
+		v = w.root(program, object)
 	}
 	if v.level == aborted && w.cycle.level == failed && w.err == nil {
 		w.depth = 0
@@ -156,6 +162,19 @@ func (w *walk) answer(program int32, object store.Node) (Answer, error) {
 		return Answer{Steps: w.steps, Reads: w.reads}, fmt.Errorf("walk: %w", w.err)
 	}
 	return a, nil
+}
+
+// root decides what the question is about.
+func (w *walk) root(program int32, object store.Node) value {
+	if s := w.g.programs[program].search; s >= 0 && w.maySearch() {
+		if !w.leads(program) {
+			return value{level: denied}
+		}
+		if v, ok := w.search(s, object); ok {
+			return v
+		}
+	}
+	return w.call(program, object)
 }
 
 // reaches reports whether rewrite i can grant any of the subjects.
@@ -181,6 +200,15 @@ func (w *walk) spend() bool {
 	w.reads++
 	if w.reads%checkEvery != 0 && w.reads <= w.limits.Reads {
 		return w.err == nil
+	}
+	return w.mayGoOn()
+}
+
+// spendMore accounts for n reads.
+func (w *walk) spendMore(n int) bool {
+	before := w.reads / checkEvery
+	if w.reads += n; w.reads/checkEvery != before && w.err == nil {
+		w.err = w.ctx.Err()
 	}
 	return w.mayGoOn()
 }

@@ -26,9 +26,13 @@ type group struct {
 // closure is what a question has found out about one family.
 type closure struct {
 	program  int32 // whose family
-	from, to int   // of walk.groups and walk.groupMasks
+	from, to int   // of walk.groups
 	usable   bool
-	mask     store.ShapeMask // of the tuples that name one of the groups
+	sought   bool // walk.sought has them
+
+	// Of the tuples that name the groups, and one of them; only a walk looks at these.
+	masks []store.ShapeMask
+	mask  store.ShapeMask
 }
 
 // findFamilies marks the group relations. It begins with all that could be
@@ -83,36 +87,51 @@ func (g *Graph) shapesOf(p int32) []shape {
 // groupsOf returns the groups of the family of p that contain a subject, and
 // whether they are all of them. Contextual tuples could add to them, so with
 // any the walk goes forward.
-func (w *walk) groupsOf(p int32) (closure, bool) {
+func (w *walk) groupsOf(p int32) (*closure, bool) {
 	if w.given != nil || w.g.programs[p].family == nil {
-		return closure{}, false
+		return nil, false
 	}
-	for _, c := range w.closures {
-		if c.program == p {
+	for i := range w.closures {
+		if c := &w.closures[i]; c.program == p {
 			return c, c.usable
 		}
 	}
-	c := closure{program: p, from: len(w.groups)}
+	c := w.newClosure(p)
 	c.usable = w.findGroups(c.from, p)
 	c.to = len(w.groups)
-	for _, m := range w.groups[c.from:c.to] {
-		mask := w.view.SubjectMask(m.node)
-		w.groupMasks, c.mask = append(w.groupMasks, mask), c.mask|mask
-	}
-	w.closures = append(w.closures, c)
 	return c, c.usable
+}
+
+// newClosure returns an empty closure with the memory of an earlier one.
+func (w *walk) newClosure(p int32) *closure {
+	n := len(w.closures)
+	if n == cap(w.closures) {
+		w.closures = append(w.closures, closure{})
+	}
+	w.closures = w.closures[:n+1]
+	c := &w.closures[n]
+	*c = closure{program: p, from: len(w.groups), masks: c.masks[:0]}
+	return c
+}
+
+// groupMasks returns the masks of c's groups.
+func (w *walk) groupMasks(c *closure) []store.ShapeMask {
+	for _, m := range w.groups[c.from+len(c.masks) : c.to] {
+		mask := w.view.SubjectMask(m.node)
+		c.masks, c.mask = append(c.masks, mask), c.mask|mask
+	}
+	return c.masks
 }
 
 // anyGroup grants if a tuple of n names one of the groups. A read that is too
 // much aborts here as anywhere.
-func (w *walk) anyGroup(c closure, n store.Node, sh *shape) value {
-	out := value{level: denied}
+func (w *walk) anyGroup(c *closure, n store.Node, sh *shape) value {
+	out, masks := value{level: denied}, w.groupMasks(c)
 	if !c.mask.Has(sh.id) {
 		return out
 	}
-	for i := c.from; i < c.to; i++ {
-		m := w.groups[i]
-		if m.program != sh.program || !w.groupMasks[i].Has(sh.id) {
+	for i, m := range w.groups[c.from:c.to] {
+		if m.program != sh.program || !masks[i].Has(sh.id) {
 			continue
 		}
 		if out = or(out, w.find(n, sh, m.node)); out.isSettled() {
@@ -133,8 +152,13 @@ func (w *walk) findGroups(from int, p int32) bool {
 			}
 		}
 	}
-	for i, named := from, len(w.groups); i < named; i++ {
-		if !w.joinAbove(from, p, w.groups[i]) {
+	named := len(w.groups)
+	if from == named {
+		return true
+	}
+	known, change := w.knownAbove(p)
+	for i := from; i < named; i++ {
+		if !w.joinAbove(from, p, w.groups[i], known, change) {
 			return false
 		}
 	}

@@ -49,6 +49,7 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 	c.g.computeWeights()
 	c.g.computeLoops()
 	c.g.findFamilies()
+	c.g.findSearches()
 	return c.g, nil
 }
 

@@ -39,6 +39,7 @@ func (l *list) ready(d *decider) *walk {
 	if d.walk == nil {
 		d.walk = walks.Get().(*walk)
 		d.walk.begin(l.ctx, l.g, l.view, &l.r)
+		d.walk.remembers = true
 	}
 	return d.walk
 }

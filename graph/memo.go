@@ -147,7 +147,7 @@ func (w *walk) work(at int32) value {
 	m := &w.memo
 	mark, low, cut := len(m.open), m.low, m.truncated
 	e := &m.entries[at]
-	program, n := &w.g.programs[e.program], e.node
+	program, n := e.program, e.node
 	e.state, e.position, e.stratum, e.depth = inProgress, int32(len(m.stack)), m.stratum, int32(w.depth)
 	e.turn = m.turn
 	m.stack = append(m.stack, at)
@@ -155,7 +155,7 @@ func (w *walk) work(at int32) value {
 	for again := true; again; {
 		w.steps++
 		m.low, m.truncated, m.entries[at].read = noLow, false, false
-		if v = w.eval(program.body, n); v.level == aborted {
+		if v = w.body(program, n); v.level == aborted {
 			return v
 		}
 		e = &m.entries[at]
@@ -171,6 +171,17 @@ func (w *walk) work(at int32) value {
 	m.complete(at, mark)
 	m.low, m.truncated = min(low, m.low), cut || m.truncated
 	return v
+}
+
+// body decides what a program comes down to.
+func (w *walk) body(program int32, n store.Node) value {
+	p := &w.g.programs[program]
+	if p.search >= 0 && w.maySearch() {
+		if v, ok := w.search(p.search, n); ok {
+			return v
+		}
+	}
+	return w.eval(p.body, n)
 }
 
 // complete files an entry that has been worked out. Allowed is final at once,

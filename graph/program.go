@@ -22,6 +22,7 @@ type Graph struct {
 	shapes    []shape   // those of one relation stand together: plain, wildcard, userset
 	hops      []hop     // of arrows
 	caveats   map[string]*CompiledCaveat
+	searches  []search
 
 	// A row of words bits for each rewrite and each program says which kinds of
 	// subject it can possibly reach; see plainKind and usersetKind.
@@ -54,6 +55,7 @@ type program struct {
 	leaf     bool    // a bounded number of probes on one object: needs no memo
 	family   []int32 // of a group relation: itself and those that it takes members from; see closure.go
 	rewrites span    // those of its body
+	search   int32   // of g.searches, -1 = none; see search.go
 	source   *Relation
 }
 

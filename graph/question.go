@@ -39,6 +39,14 @@ type ResolvedSubject struct {
 	everyone store.Node // what wildcard tuples of the type name; 0 = nothing does
 }
 
+// named returns what tuples of shape sh name that are about s.
+func (s *ResolvedSubject) named(sh *shape) store.Node {
+	if sh.form == wildcard {
+		return s.everyone
+	}
+	return s.Node
+}
+
 // mostInline is how many subjects a Resolved holds without allocating.
 const mostInline = 2
 
@@ -82,7 +90,19 @@ func (r *Resolved) node(g *Graph, v store.View, o tuple.Object) store.Node {
 // Resolve turns names into ids. Ids of objects that no tuple names are local
 // to the question, nothing is interned. The error is an *UnknownError, a
 // *tuple.FieldError, a *ContextualError or a *LimitError.
-func (g *Graph) Resolve(v store.View, q *Question) (Resolved, error) {
+func (g *Graph) Resolve(v store.View, q *Question) (r Resolved, err error) {
+	var keys [2]store.NodeKey
+	var nodes [2]store.Node
+	if g.isPlain(q, &r, &keys[0], &keys[1]) {
+		v.Nodes(keys[:], nodes[:])
+		if g.settle(v, &r, nodes[0], nodes[1]) {
+			return r, nil
+		}
+	}
+	return g.resolve(v, q)
+}
+
+func (g *Graph) resolve(v store.View, q *Question) (Resolved, error) {
 	r := Resolved{Context: q.Context, Now: q.Now, limits: q.Limits.withDefaults()}
 	if err := g.resolveObject(v, q, &r); err != nil {
 		return r, err

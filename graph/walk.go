@@ -115,18 +115,22 @@ func (w *walk) probe(shapes span, n store.Node) value {
 		if w.isAbsent(n, sh) {
 			continue
 		}
-		for j := range w.subjects {
-			s := &w.subjects[j]
-			if s.Type != sh.typ || s.Program >= 0 || !w.masks[j].Has(sh.id) {
-				continue
-			}
-			subject := s.Node
-			if sh.form == wildcard {
-				subject = s.everyone
-			}
-			if out = or(out, w.find(n, sh, subject)); out.isSettled() {
-				return out
-			}
+		if out = or(out, w.probeShape(n, sh)); out.isSettled() {
+			break
+		}
+	}
+	return out
+}
+
+func (w *walk) probeShape(n store.Node, sh *shape) value {
+	out := value{level: denied}
+	for j := range w.subjects {
+		s := &w.subjects[j]
+		if s.Type != sh.typ || s.Program >= 0 || !w.masks[j].Has(sh.id) {
+			continue
+		}
+		if out = or(out, w.find(n, sh, s.named(sh))); out.isSettled() {
+			break
 		}
 	}
 	return out

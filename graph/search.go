@@ -1,0 +1,425 @@
+package graph
+
+import (
+	"fmt"
+	"maps"
+	"math/bits"
+	"slices"
+
+	"github.com/pemba-authz/pemba/store"
+)
+
+// search is what a program comes down to that is a union wherever it leads: who
+// is named by a tuple of the object, alone or with a group, or by one of any
+// object that arrows lead to. Such a question is a search for one of a few nodes,
+// the subject and its groups, in the rows of a few objects: nearest first, each
+// of them looked at once, with one step through its rows for all relations
+// together. The walk would give the same answers.
+//
+// Where several programs lead from an object to another, one search stands for
+// all of them there.
+type search struct {
+	programs []int32 // of one type: those that they refer to are among them
+	roles    []role  // by shape: open addressing, a power of two
+	reach    []uint64
+
+	families []int32 // programs behind the shapes of groups
+
+	// Which shapes matter: if they occur with a subject, with a group, in any case.
+	names, groups, ways store.ShapeMask
+}
+
+// role is what the tuples of a shape mean to a search.
+type role struct {
+	id    store.ShapeID // 0 = none
+	shape int32         // of g.shapes
+	way   int32         // the search that they lead to, -1 = none
+	names bool          // they may name a subject, or a group of it
+}
+
+func (s *search) role(id store.ShapeID) *role {
+	mask := len(s.roles) - 1
+	for i := int(id) & mask; ; i = (i + 1) & mask {
+		if r := &s.roles[i]; r.id == id || r.id == 0 {
+			return r
+		}
+	}
+}
+
+// mostSearches bounds the searches of a graph, by its programs.
+const mostSearches = 4
+
+// findSearches gives the programs their searches. It begins with all that could
+// have one, and drops those that lead to others, until nothing changes.
+func (g *Graph) findSearches() {
+	isUnion := make([]bool, len(g.programs))
+	for p := range g.programs {
+		g.programs[p].search = -1
+		body := g.programs[p].rewrites
+		isUnion[p] = !slices.ContainsFunc(g.rewrites[body.from:body.to], func(r rewrite) bool { return !g.canSearch(r) })
+	}
+	for changed := true; changed; {
+		changed = false
+		for p := range g.programs {
+			g.eachTarget(int32(p), func(q int32) {
+				if isUnion[p] && !isUnion[q] {
+					isUnion[p], changed = false, true
+				}
+			})
+		}
+	}
+	f := searchFinder{g: g, known: map[string]int32{}}
+	for p := range g.programs {
+		if isUnion[p] {
+			g.programs[p].search = f.search([]int32{int32(p)})
+		}
+	}
+	for i := 0; i < len(g.searches); i++ {
+		s := g.searches[i]
+		f.lead(&s)
+		if len(g.searches) > mostSearches*len(g.programs)+64 {
+			f.giveUp()
+			return
+		}
+		g.searches[i] = s
+	}
+}
+
+// canSearch reports whether a rewrite by itself is part of a union. What leads on
+// must do so without caveats; on what names a subject they may be.
+func (g *Graph) canSearch(r rewrite) bool {
+	switch r.op {
+	case opNil, opMember, opCall, opUnion, opProbe:
+		return true
+	case opMembers:
+		return !slices.ContainsFunc(g.shapes[r.from:r.to], func(s shape) bool { return len(s.caveats) > 0 && !g.namesGroups(&s) })
+	case opArrow:
+		return !slices.ContainsFunc(g.hops[r.from:r.to], func(h hop) bool { return len(g.shapes[h.shape].caveats) > 0 })
+	}
+	return false
+}
+
+// namesGroups reports whether a shape is of usersets that are found from the subject.
+func (g *Graph) namesGroups(s *shape) bool {
+	return s.form == userset && g.programs[s.program].family != nil
+}
+
+type searchFinder struct {
+	g     *Graph
+	known map[string]int32 // by programs
+}
+
+// search returns the search for any of the programs, which are of one type.
+func (f *searchFinder) search(programs []int32) int32 {
+	for i := 0; i < len(programs); i++ {
+		body := f.g.programs[programs[i]].rewrites
+		for _, r := range f.g.rewrites[body.from:body.to] {
+			if r.op == opCall && !slices.Contains(programs, r.from) {
+				programs = append(programs, r.from)
+			}
+		}
+	}
+	slices.Sort(programs)
+	key := fmt.Sprint(programs)
+	if i, known := f.known[key]; known {
+		return i
+	}
+	s := search{programs: programs, reach: make([]uint64, f.g.words)}
+	for _, p := range programs {
+		merge(s.reach, f.g.programRow(p))
+	}
+	f.g.searches = append(f.g.searches, s)
+	f.known[key] = int32(len(f.g.searches) - 1)
+	return f.known[key]
+}
+
+// lead gives a search its roles.
+func (f *searchFinder) lead(s *search) {
+	g := f.g
+	names, targets := map[int32]bool{}, map[int32][]int32{} // by shape
+	to := func(shape, target int32) {
+		if target >= 0 && !slices.Contains(targets[shape], target) {
+			targets[shape] = append(targets[shape], target)
+		}
+	}
+	for _, p := range s.programs {
+		body := g.programs[p].rewrites
+		for _, r := range g.rewrites[body.from:body.to] {
+			switch r.op {
+			case opProbe, opMembers:
+				for i := r.from; i < r.to; i++ {
+					if sh := &g.shapes[i]; sh.form == userset && !g.namesGroups(sh) {
+						to(i, sh.program)
+					} else {
+						names[i] = true
+					}
+				}
+			case opArrow:
+				for _, h := range g.hops[r.from:r.to] {
+					to(h.shape, h.target)
+				}
+			}
+		}
+	}
+	s.roles = make([]role, 1<<bits.Len(uint(2*(len(targets)+len(names)))))
+	all := slices.Concat(slices.Collect(maps.Keys(names)), slices.Collect(maps.Keys(targets)))
+	slices.Sort(all)
+	for _, i := range slices.Compact(all) {
+		r := role{id: g.shapes[i].id, shape: i, way: -1, names: names[i]}
+		if len(targets[i]) > 0 {
+			r.way = f.search(targets[i])
+		}
+		s.add(r, &g.shapes[i])
+	}
+}
+
+func (s *search) add(r role, sh *shape) {
+	*s.role(r.id) = r
+	switch {
+	case r.names && sh.form == userset:
+		s.groups |= r.id.Mask()
+		if !slices.Contains(s.families, sh.program) {
+			s.families = append(s.families, sh.program)
+		}
+	case r.names:
+		s.names |= r.id.Mask()
+	}
+	if r.way >= 0 {
+		s.ways |= r.id.Mask()
+	}
+}
+
+// giveUp leaves everything to the walk.
+func (f *searchFinder) giveUp() {
+	f.g.searches = nil
+	for p := range f.g.programs {
+		f.g.programs[p].search = -1
+	}
+}
+
+// visit is a search to be made on an object.
+type visit struct {
+	search int32
+	node   store.Node
+	depth  int32
+}
+
+// visits are those of one search, in the order of their depths, each only once.
+type visits struct {
+	list  []visit
+	slots []slot // of the list, from fewVisits on; see memo
+	stamp uint32
+}
+
+// fewVisits is how many are looked through.
+const fewVisits = 16
+
+func (q *visits) reset() {
+	const most = 1 << 16
+	if len(q.slots) > most {
+		*q = visits{}
+	}
+	q.list = q.list[:0]
+}
+
+func (q *visits) add(v visit) {
+	if len(q.list) < fewVisits {
+		for i := range q.list {
+			if o := &q.list[i]; o.node == v.node && o.search == v.search {
+				return
+			}
+		}
+	} else if !q.index(v) {
+		return
+	}
+	q.list = append(q.list, v)
+}
+
+// index files v, which comes next, and reports whether it is new.
+func (q *visits) index(v visit) bool {
+	if len(q.list) == fewVisits || 2*len(q.list) >= len(q.slots) {
+		if q.stamp++; q.stamp == 0 || 2*len(q.list) >= len(q.slots) {
+			q.slots, q.stamp = make([]slot, max(4*fewVisits, 2*len(q.slots))), 1
+		}
+		for i := range q.list {
+			*q.find(q.list[i]) = slot{q.stamp, int32(i)}
+		}
+	}
+	s := q.find(v)
+	if s.stamp == q.stamp {
+		return false
+	}
+	*s = slot{q.stamp, int32(len(q.list))}
+	return true
+}
+
+// find returns v's slot, or the empty one where it belongs.
+func (q *visits) find(v visit) *slot {
+	mask := uint64(len(q.slots) - 1)
+	for i := hashEntry(v.search, v.node) & mask; ; i = (i + 1) & mask {
+		s := &q.slots[i]
+		if s.stamp != q.stamp {
+			return s
+		}
+		if o := &q.list[s.entry]; o.node == v.node && o.search == v.search {
+			return s
+		}
+	}
+}
+
+// maySearch reports whether the question is one that searches answer: about
+// subjects that are no usersets, by stored tuples alone. A walk that serves many
+// decisions remembers what is on their way, which a search does not.
+func (w *walk) maySearch() bool {
+	return w.given == nil && !w.usersets && !w.remembers && !w.mustWalk
+}
+
+// search decides a program that has a search. It gives up, with ok = false, where
+// a subject is in too many groups.
+func (w *walk) search(s int32, n store.Node) (v value, ok bool) {
+	q, depth := &w.visits, w.depth
+	q.reset()
+	w.seekSubjects()
+	q.add(visit{s, n, int32(depth)})
+	out := value{level: denied}
+	for i := 0; i < len(q.list); i++ {
+		at := q.list[i]
+		if w.depth = int(at.depth); w.depth > w.limits.Depth {
+			out = or(out, w.tooDeep())
+			break // all others are as deep
+		}
+		w.steps++
+		if out = or(out, w.look(at)); out.isSettled() {
+			break
+		}
+	}
+	w.depth = depth
+	return out, !w.mustWalk
+}
+
+// seekSubjects makes the subjects what is sought, if nothing is.
+func (w *walk) seekSubjects() {
+	for i := range w.subjects {
+		s := &w.subjects[i]
+		w.sought.Add(s.Node)
+		w.sought.Add(s.everyone)
+	}
+}
+
+// look looks for the subjects in the tuples of an object, and notes where they lead.
+func (w *walk) look(at visit) value {
+	s, out := &w.g.searches[at.search], value{level: denied}
+	if isLocal(at.node) {
+		return out
+	}
+	rows, seek := w.view.Rows(at.node), s.names&w.mask
+	if rows.Mask()&s.groups != 0 {
+		some, ok := w.gather(s)
+		if !ok {
+			return value{level: aborted}
+		}
+		if some {
+			seek |= s.groups
+		}
+	}
+	for rows.Next(&w.sought, seek, s.ways) {
+		r := s.role(rows.Shape())
+		sh := &w.g.shapes[r.shape]
+		if found, plain := rows.Hit(); found != 0 && r.names {
+			if out = or(out, w.found(at.node, sh, found, plain)); out.isSettled() {
+				break
+			}
+		}
+		if r.way >= 0 && w.anyKind(w.g.searches[r.way].reach) && !w.lead(&rows, sh, visit{r.way, 0, at.depth + 1}) {
+			return value{level: aborted}
+		}
+	}
+	if !w.spendMore(rows.Looked()) {
+		return value{level: aborted}
+	}
+	return out
+}
+
+// gather adds to what is sought the groups that tuples may name at s. It
+// reports whether there are some, and whether they are known.
+func (w *walk) gather(s *search) (some, ok bool) {
+	for _, p := range s.families {
+		if !w.leads(p) {
+			continue
+		}
+		c, ok := w.groupsOf(p)
+		if !ok {
+			w.mustWalk = true
+			return false, false
+		}
+		some = some || c.from < c.to
+		if !c.sought {
+			c.sought = true
+			for _, m := range w.groups[c.from:c.to] {
+				w.sought.Add(m.node)
+			}
+		}
+	}
+	return some, true
+}
+
+// found returns what it is worth that a tuple of object n and shape sh, plain
+// or not, names one of the nodes that are sought. They are sought in tuples of all
+// shapes, and what a tuple has is not always visible: then all those are looked for
+// that would count.
+func (w *walk) found(n store.Node, sh *shape, found store.Node, plain bool) value {
+	if plain && sh.bare && w.counts(sh, found) {
+		return value{level: allowed}
+	}
+	if sh.form != userset {
+		return w.probeShape(n, sh)
+	}
+	out := value{level: denied}
+	c, _ := w.groupsOf(sh.program)
+	for _, m := range w.groups[c.from:c.to] {
+		if m.program != sh.program {
+			continue
+		}
+		if out = or(out, w.find(n, sh, m.node)); out.isSettled() {
+			break
+		}
+	}
+	return out
+}
+
+// counts reports whether m, named by a tuple of shape sh, is a subject or a group of one.
+func (w *walk) counts(sh *shape, m store.Node) bool {
+	if sh.form == userset {
+		c, _ := w.groupsOf(sh.program)
+		return w.isIn(c.from, sh.program, m)
+	}
+	return slices.ContainsFunc(w.subjects, func(s ResolvedSubject) bool {
+		return s.Type == sh.typ && m == s.named(sh)
+	})
+}
+
+// lead notes a visit of each object that a row leads to. It reports whether the
+// walk may go on.
+func (w *walk) lead(rows *store.Rows, sh *shape, to visit) bool {
+	if !w.spend() {
+		return false
+	}
+	if to.node = rows.Only(); to.node != 0 {
+		w.reads++
+		if sh.bare {
+			w.visits.add(to)
+		}
+		return true
+	}
+	for it := rows.Iter(); w.step(&it); {
+		f := it.Fact()
+		if !w.spend() {
+			return false
+		}
+		if v, visible := w.weigh(sh, &f); visible && v.level == allowed {
+			to.node = f.Subject
+			w.visits.add(to)
+		}
+	}
+	return w.err == nil
+}

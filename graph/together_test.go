@@ -1,0 +1,65 @@
+package graph
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"github.com/pemba-authz/pemba/tuple"
+)
+
+// TestResolveAll_IsResolve asks for names that are stored, unknown, wildcards and
+// not valid, with one subject, several and none, alone and together.
+func TestResolveAll_IsResolve(t *testing.T) {
+	w := newWorld(t, `
+		definition user {}
+		definition group { relation member: user | user:* | group#member }
+		definition doc { relation viewer: user | user:* | group#member
+			permission view = viewer }
+	`, `
+		doc:a#viewer@user:ann
+		doc:b#viewer@group:g#member
+		group:g#member@user:bob
+		group:h#member@user:*
+	`)
+	r := rand.New(rand.NewPCG(1, 2))
+	pick := func(from ...string) string { return from[r.IntN(len(from))] }
+	subject := func() tuple.Subject {
+		return tuple.Subject{Type: pick("user", "user", "group", "", "nobody"), ID: pick("ann", "bob", "g", "new", "*", "", "a b"),
+			Relation: pick("", "", "member", tuple.Plain, "nothing")}
+	}
+	qs := make([]Question, 20_000)
+	for i := range qs {
+		q := &qs[i]
+		q.Object = tuple.Object{Type: pick("doc", "doc", "doc", "group", "", "none"), ID: pick("a", "b", "g", "new", "ann", "*", "", "x#y")}
+		q.Permission, q.Now = pick("view", "view", "viewer", "member", "", "none"), int64(i)
+		for range []int{1, 1, 1, 0, 2, 3}[r.IntN(6)] {
+			q.Subjects = append(q.Subjects, subject())
+		}
+		if r.IntN(8) == 0 {
+			q.Contextual = parseTuples(t, "doc:c#viewer@user:new")
+		}
+		q.Limits.Depth = r.IntN(3)
+	}
+	v := w.view()
+	out, errs := make([]Resolved, len(qs)), make([]error, len(qs))
+	w.graph.ResolveAll(v, qs, out, errs)
+	resolved := 0
+	for i := range qs {
+		want, wantErr := w.graph.resolve(v, &qs[i])
+		one, oneErr := w.graph.Resolve(v, &qs[i])
+		if !reflect.DeepEqual(oneErr, wantErr) || !reflect.DeepEqual(errs[i], wantErr) {
+			t.Fatalf("%+v: %v alone, %v together, want %v", qs[i], oneErr, errs[i], wantErr)
+		}
+		if wantErr != nil {
+			continue
+		}
+		resolved++
+		if !reflect.DeepEqual(one, want) || !reflect.DeepEqual(out[i], want) {
+			t.Fatalf("%+v: %+v alone, %+v together, want %+v", qs[i], one, out[i], want)
+		}
+	}
+	if resolved < 100 {
+		t.Errorf("only %d questions are valid", resolved)
+	}
+}

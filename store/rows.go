@@ -1,0 +1,190 @@
+package store
+
+// Rows steps through the rows of an object at which it is worth looking: those
+// that lead on, and those that have one of a few nodes.
+//
+//	for rows := v.Rows(o); rows.Next(&set, seek, ways); {
+//		... rows.Shape() ... rows.Hit() ... rows.Iter() ...
+//	}
+//
+// It finds the object once and goes through its rows once, in no order that
+// means anything, where asking for one row after the other would begin anew.
+type Rows struct {
+	g      *generation
+	p      *page
+	block  uint64 // place of the rows, 0 = they are in the record
+	keys   uint64 // block: the place of their keys; else the keys
+	value  uint64 // of the row that Next has stepped to
+	rev    uint64
+	at     int
+	looked int
+	mask   ShapeMask
+	limit  uint32
+	node   Node
+	i, n   uint32
+	shape  ShapeID
+	hit    Node
+	plain  bool
+}
+
+// Rows returns the rows of object.
+func (v View) Rows(object Node) (r Rows) {
+	if object == 0 {
+		return r
+	}
+	r.g, r.rev, r.limit, r.node = v.g, v.rev, v.limit, object
+	r.p, r.at = v.g.nodes.at(object)
+	second := load(&r.p.records[r.at+wordSecond])
+	if second>>61 == isBlock>>61 {
+		r.block = uint64(uint32(second))
+		r.keys, r.n = r.p.keysAt(r.block)
+		r.mask = ShapeMask(load(&r.p.body[r.block+1+uint64(forward)]))
+		return r
+	}
+	r.keys, r.n = load(&r.p.records[r.at+wordKeys]), 2
+	for _, k := range [...]rowKey{rowKey(r.keys), rowKey(r.keys >> 32)} {
+		if k != 0 && k.dir() == forward {
+			r.mask |= k.shape().Mask()
+		}
+	}
+	return r
+}
+
+// Mask returns the shapes that the object may have tuples of.
+func (r *Rows) Mask() ShapeMask { return r.mask }
+
+// Next steps to the next row whose shape is in ways, or whose shape is in seek
+// and which has a node of set. It reports whether there is one.
+func (r *Rows) Next(set *NodeSet, seek, ways ShapeMask) bool {
+	mask := (seek | ways) & r.mask
+	if mask == 0 {
+		return false
+	}
+	for i := r.i; i < r.n; i++ {
+		word := r.keys
+		if r.block != 0 {
+			word = load(&r.p.body[r.keys+uint64(i>>1)])
+		}
+		key := rowKey(word >> (32 * (i & 1)))
+		if shape := key.shape(); key.dir() != forward || key == 0 || !mask.Has(shape) {
+			continue
+		} else {
+			r.shape = shape
+		}
+		r.readValue(i)
+		r.hit = 0
+		if seek.Has(r.shape) {
+			r.seek(set)
+		}
+		if r.hit != 0 || ways.Has(r.shape) {
+			r.i = i + 1
+			return true
+		}
+	}
+	r.i = r.n
+	return false
+}
+
+func (r *Rows) readValue(i uint32) {
+	if r.block != 0 {
+		r.value = load(&r.p.body[r.block+blockHead+uint64(i)])
+		return
+	}
+	r.value = load(&r.p.records[r.at+wordFirst+int(i)])
+	if r.value>>61 == isBlock>>61 { // a third row has come since
+		r.value = r.p.blockValue(uint64(uint32(r.value)), keyOf(r.shape, forward))
+	}
+}
+
+// seek finds out which node of set the row has.
+func (r *Rows) seek(set *NodeSet) {
+	r.looked++
+	if r.value < isList {
+		if y := posting(r.value); set.Has(y.node()) {
+			r.found(y)
+		}
+		return
+	}
+	if r.value < isBlock {
+		list := uint64(uint32(r.value))
+		if n := listHead(load(&r.p.body[list])).len(); n <= mostScanned {
+			all := r.p.body[list+1 : list+1+uint64(n)]
+			for i := range all {
+				if y := posting(load(&all[i])); set.Has(y.node()) {
+					r.found(y)
+					return
+				}
+			}
+			return
+		}
+	}
+	r.looked += len(set.nodes) - 1
+	for _, n := range set.nodes {
+		if r.g.pair(r.node, r.shape, n) != 0 {
+			r.hit, r.plain = n, false
+			return
+		}
+	}
+}
+
+func (r *Rows) found(y posting) { r.hit, r.plain = y.node(), r.isPlain(y) }
+
+func (r *Rows) isPlain(y posting) bool { return !y.isMarked() && y.ref() <= r.limit }
+
+// Shape returns the shape of the row that Next has stepped to.
+func (r *Rows) Shape() ShapeID { return r.shape }
+
+// Hit returns a node of the set that the row has, 0 if it has none or was not
+// sought in. Its fact is what it seems, visible and with neither caveat nor
+// expiry, if plain says so; else Find tells. The row may have others.
+func (r *Rows) Hit() (n Node, plain bool) { return r.hit, r.plain }
+
+// Looked returns how many look-ups Next has made so far.
+func (r *Rows) Looked() int { return r.looked }
+
+// Only returns the subject of the row's only fact, if it has just one, which is
+// visible and has neither caveat nor expiry; else 0, and Iter tells.
+func (r *Rows) Only() Node {
+	if y := posting(r.value); r.value < isList && r.isPlain(y) {
+		return y.node()
+	}
+	return 0
+}
+
+// Iter steps through the facts of the row.
+func (r *Rows) Iter() Iter {
+	it := Iter{g: r.g, rev: r.rev, limit: r.limit, node: r.node, key: keyOf(r.shape, forward)}
+	it.row = r.g.postings(r.p, r.value)
+	return it
+}
+
+// NodeSet holds a few nodes. The zero value is empty.
+type NodeSet struct {
+	filter uint64 // one bit for each
+	nodes  []Node
+}
+
+// Add adds a node, unless it is 0 or there.
+func (s *NodeSet) Add(n Node) {
+	if n != 0 && !s.Has(n) {
+		s.filter |= n.bit()
+		s.nodes = append(s.nodes, n)
+	}
+}
+
+// Reset empties the set and keeps its memory.
+func (s *NodeSet) Reset() { s.filter, s.nodes = 0, s.nodes[:0] }
+
+// Has reports whether the set holds n.
+func (s *NodeSet) Has(n Node) bool { return s.filter&n.bit() != 0 && s.holds(n) }
+
+func (s *NodeSet) holds(n Node) bool {
+	for _, m := range s.nodes {
+		if m == n {
+			return true
+		}
+	}
+	return false
+}
+
+func (n Node) bit() uint64 { return 1 << (uint32(n) * 0x9e3779b1 >> 26) }
