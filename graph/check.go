@@ -47,6 +47,7 @@ func (g *Graph) Check(ctx context.Context, v store.View, q *Question) (Answer, e
 // A definite answer without caveats allocates nothing.
 func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (Answer, error) {
 	w := walks.Get().(*walk)
+	w.ahead = v.Touch(r.Object) + v.Touch(r.Subjects()[0].Node)
 	w.begin(ctx, g, v, r)
 	answer, err := w.answer(r.Program, r.Object)
 	w.end()
@@ -63,7 +64,7 @@ type walk struct {
 	ctx      context.Context
 	subjects []ResolvedSubject
 	kinds    []int32           // of the subjects, for pruning
-	masks    []store.ShapeMask // by subject: of the tuples that may name it
+	masks    []store.ShapeMask // by subject: of the tuples that may name it; see readMasks
 	mask     store.ShapeMask   // of the tuples that may name one of them
 	usersets bool              // some subject is a userset
 	context  map[string]any
@@ -84,6 +85,7 @@ type walk struct {
 	groups       []group       // what they hold: who is a member of them
 	sought       store.NodeSet // by searches: the subjects, and their groups as far as they are known
 	visits       visits        // of the search that is under way
+	ahead        uint64        // see store.View.Touch
 	caveats      map[store.CaveatRef]value
 	remembers    bool     // it serves several decisions
 	mustWalk     bool     // a subject is in too many groups for searches
@@ -110,8 +112,6 @@ func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 	w.subjects, w.kinds, w.usersets = append(w.subjects[:0], r.Subjects()...), w.kinds[:0], false
 	w.masks, w.mask = w.masks[:0], 0
 	for i := range w.subjects {
-		mask := w.shapesOf(&w.subjects[i])
-		w.masks, w.mask = append(w.masks, mask), w.mask|mask
 		kind := g.plainKind(w.subjects[i].Type)
 		if p := w.subjects[i].Program; p >= 0 {
 			kind, w.usersets = g.usersetKind(p), true
@@ -119,6 +119,14 @@ func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 		if n := len(w.kinds); n == 0 || w.kinds[n-1] != kind {
 			w.kinds = append(w.kinds, kind)
 		}
+	}
+}
+
+// readMasks reads the subjects' masks, unless it has.
+func (w *walk) readMasks() {
+	for i := len(w.masks); i < len(w.subjects); i++ {
+		mask := w.shapesOf(&w.subjects[i])
+		w.masks, w.mask = append(w.masks, mask), w.mask|mask
 	}
 }
 

@@ -24,6 +24,7 @@ type search struct {
 	reach    []uint64
 
 	families []int32 // programs behind the shapes of groups
+	beyond   []int32 // and those of all searches that this one leads to
 
 	// Which shapes matter: if they occur with a subject, with a group, in any case.
 	names, groups, ways store.ShapeMask
@@ -83,6 +84,7 @@ func (g *Graph) findSearches() {
 		}
 		g.searches[i] = s
 	}
+	g.lookBeyond()
 }
 
 // canSearch reports whether a rewrite by itself is part of a union. What leads on
@@ -170,6 +172,29 @@ func (f *searchFinder) lead(s *search) {
 			r.way = f.search(targets[i])
 		}
 		s.add(r, &g.shapes[i])
+	}
+}
+
+// lookBeyond gives the searches what is beyond them.
+func (g *Graph) lookBeyond() {
+	for i := range g.searches {
+		g.searches[i].beyond = slices.Clone(g.searches[i].families)
+	}
+	for changed := true; changed; {
+		changed = false
+		for i := range g.searches {
+			s := &g.searches[i]
+			for _, r := range s.roles {
+				if r.id == 0 || r.way < 0 {
+					continue
+				}
+				for _, p := range g.searches[r.way].beyond {
+					if !slices.Contains(s.beyond, p) {
+						s.beyond, changed = append(s.beyond, p), true
+					}
+				}
+			}
+		}
 	}
 }
 
@@ -292,7 +317,14 @@ func (w *walk) search(s int32, n store.Node) (v value, ok bool) {
 		if out = or(out, w.look(at)); out.isSettled() {
 			break
 		}
+		if i == 0 && len(q.list) > 1 {
+			// Each of these waits for memory; what the next waits for comes meanwhile.
+			w.readMasks()
+			w.ahead += w.view.TouchRows(q.list[1].node)
+			w.gather(w.g.searches[s].beyond)
+		}
 	}
+	store.ReadAhead(w.ahead)
 	w.depth = depth
 	return out, !w.mustWalk
 }
@@ -312,9 +344,15 @@ func (w *walk) look(at visit) value {
 	if isLocal(at.node) {
 		return out
 	}
-	rows, seek := w.view.Rows(at.node), s.names&w.mask
+	var rows store.Rows
+	rows.Open(&w.view, at.node)
+	seek := s.names & rows.Mask()
+	if seek != 0 {
+		w.readMasks()
+		seek &= w.mask
+	}
 	if rows.Mask()&s.groups != 0 {
-		some, ok := w.gather(s)
+		some, ok := w.gather(s.families)
 		if !ok {
 			return value{level: aborted}
 		}
@@ -340,10 +378,10 @@ func (w *walk) look(at visit) value {
 	return out
 }
 
-// gather adds to what is sought the groups that tuples may name at s. It
-// reports whether there are some, and whether they are known.
-func (w *walk) gather(s *search) (some, ok bool) {
-	for _, p := range s.families {
+// gather adds to what is sought the groups of some families. It reports whether
+// there are any, and whether they are known.
+func (w *walk) gather(families []int32) (some, ok bool) {
+	for _, p := range families {
 		if !w.leads(p) {
 			continue
 		}
@@ -405,6 +443,7 @@ func (w *walk) lead(rows *store.Rows, sh *shape, to visit) bool {
 		return false
 	}
 	if to.node = rows.Only(); to.node != 0 {
+		w.ahead += w.view.Touch(to.node)
 		w.reads++
 		if sh.bare {
 			w.visits.add(to)

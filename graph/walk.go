@@ -124,6 +124,7 @@ func (w *walk) probe(shapes span, n store.Node) value {
 
 func (w *walk) probeShape(n store.Node, sh *shape) value {
 	out := value{level: denied}
+	w.readMasks()
 	for j := range w.subjects {
 		s := &w.subjects[j]
 		if s.Type != sh.typ || s.Program >= 0 || !w.masks[j].Has(sh.id) {
@@ -171,6 +172,7 @@ func (w *walk) named(sh *shape, n store.Node) value {
 	if !w.usersets {
 		return out
 	}
+	w.readMasks()
 	for i := range w.subjects {
 		if s := &w.subjects[i]; s.Program == sh.program && w.masks[i].Has(sh.id) {
 			if out = or(out, w.find(n, sh, s.Node)); out.isSettled() {

@@ -3,7 +3,8 @@ package store
 // Rows steps through the rows of an object at which it is worth looking: those
 // that lead on, and those that have one of a few nodes.
 //
-//	for rows := v.Rows(o); rows.Next(&set, seek, ways); {
+//	var rows Rows
+//	for rows.Open(&v, o); rows.Next(&set, seek, ways); {
 //		... rows.Shape() ... rows.Hit() ... rows.Iter() ...
 //	}
 //
@@ -27,27 +28,27 @@ type Rows struct {
 	plain  bool
 }
 
-// Rows returns the rows of object.
-func (v View) Rows(object Node) (r Rows) {
+// Open begins with the rows of object, as v shows them.
+func (r *Rows) Open(v *View, object Node) {
+	*r = Rows{g: v.g, rev: v.rev, limit: v.limit, node: object}
 	if object == 0 {
-		return r
+		return
 	}
-	r.g, r.rev, r.limit, r.node = v.g, v.rev, v.limit, object
-	r.p, r.at = v.g.nodes.at(object)
-	second := load(&r.p.records[r.at+wordSecond])
-	if second>>61 == isBlock>>61 {
+	p, at := v.g.nodes.at(object)
+	r.p, r.at = p, at
+	record := p.records[at : at+recordWords : at+recordWords]
+	if second := load(&record[wordSecond]); second>>61 == isBlock>>61 {
 		r.block = uint64(uint32(second))
-		r.keys, r.n = r.p.keysAt(r.block)
-		r.mask = ShapeMask(load(&r.p.body[r.block+1+uint64(forward)]))
-		return r
+		r.keys, r.n = p.keysAt(r.block)
+		r.mask = ShapeMask(load(&p.body[r.block+1+uint64(forward)]))
+		return
 	}
-	r.keys, r.n = load(&r.p.records[r.at+wordKeys]), 2
+	r.keys, r.n = load(&record[wordKeys]), 2
 	for _, k := range [...]rowKey{rowKey(r.keys), rowKey(r.keys >> 32)} {
 		if k != 0 && k.dir() == forward {
 			r.mask |= k.shape().Mask()
 		}
 	}
-	return r
 }
 
 // Mask returns the shapes that the object may have tuples of.
@@ -157,6 +158,33 @@ func (r *Rows) Iter() Iter {
 	it.row = r.g.postings(r.p, r.value)
 	return it
 }
+
+// Touch begins to read what Open and the masks of node read first, so that it
+// comes while something else is done. What it returns means nothing; it must be used
+// by ReadAhead in the end.
+func (v *View) Touch(n Node) uint64 {
+	if n == 0 || n > Node(v.g.nodes.len()) {
+		return 0
+	}
+	p, at := v.g.nodes.at(n)
+	return load(&p.records[at+wordSecond])
+}
+
+// TouchRows is Touch for what comes next, once what Touch has begun to read is there.
+func (v *View) TouchRows(n Node) uint64 {
+	if n == 0 || n > Node(v.g.nodes.len()) {
+		return 0
+	}
+	p, at := v.g.nodes.at(n)
+	second := load(&p.records[at+wordSecond])
+	if second>>61 != isBlock>>61 {
+		return second
+	}
+	return load(&p.body[uint32(second)])
+}
+
+// ReadAhead makes the compiler believe that what Touch returns is needed.
+func ReadAhead(x uint64) { readAhead(x) }
 
 // NodeSet holds a few nodes. The zero value is empty.
 type NodeSet struct {

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"math/rand/v2"
+
+	"github.com/pemba-authz/pemba/tuple"
+)
+
+// checkRows compares what Rows says of the objects of h.
+func (w *rowWorld) checkRows(h heldRows) {
+	w.Helper()
+	v := h.v
+	rows := map[Node]map[ShapeID][]tuple.Tuple{} // by object
+	for _, tp := range h.all {
+		o, sh, _ := v.g.parts(tp)
+		if rows[o] == nil {
+			rows[o] = map[ShapeID][]tuple.Tuple{}
+		}
+		rows[o][sh] = append(rows[o][sh], tp)
+	}
+	for o, all := range rows {
+		w.checkSeek(v, o, all)
+		w.checkWays(v, o, all)
+	}
+}
+
+// checkSeek seeks random subjects: each row that has one has to be stepped to, and
+// what is plain is as it seems.
+func (w *rowWorld) checkSeek(v View, o Node, all map[ShapeID][]tuple.Tuple) {
+	var set NodeSet
+	r := rand.New(rand.NewPCG(w.seed, uint64(o)))
+	for _, tuples := range all {
+		_, _, s := v.g.parts(tuples[r.IntN(len(tuples))])
+		set.Add(s)
+		if len(set.nodes) == 3 {
+			break
+		}
+	}
+	mask := ShapeMask(r.Uint64())
+	hit := map[ShapeID]bool{}
+	var rows Rows
+	for rows.Open(&v, o); rows.Next(&set, mask, 0); {
+		n, plain := rows.Hit()
+		if !mask.Has(rows.Shape()) || !set.Has(n) || hit[rows.Shape()] {
+			w.Fatalf("seed %d: stepped to shape %d of node %d for %d", w.seed, rows.Shape(), o, n)
+		}
+		hit[rows.Shape()] = true
+		f, ok := v.Find(o, rows.Shape(), n)
+		if plain && (!ok || f.Caveat != 0 || f.Expires != 0) {
+			w.Fatalf("seed %d: at %d %v is plain", w.seed, v.Revision(), f)
+		}
+	}
+	for shape, tuples := range all {
+		for _, tp := range tuples {
+			_, _, s := v.g.parts(tp)
+			if mask.Has(shape) && set.Has(s) && !hit[shape] {
+				w.Fatalf("seed %d: %s is not sought at %d", w.seed, tp, v.Revision())
+			}
+		}
+	}
+}
+
+// checkWays steps through all rows of an object.
+func (w *rowWorld) checkWays(v View, o Node, all map[ShapeID][]tuple.Tuple) {
+	var r Rows
+	for r.Open(&v, o); r.Next(new(NodeSet), 0, ^ShapeMask(0)); {
+		tuples := all[r.Shape()]
+		delete(all, r.Shape())
+		if n := r.Only(); n != 0 {
+			if len(tuples) != 1 || v.g.node(v.g.syms.Lookup(tuples[0].Subject.Type), tuples[0].Subject.ID) != n || tuples[0].Caveat != "" {
+				w.Fatalf("seed %d: at %d node %d is the only one of %v", w.seed, v.Revision(), n, tuples)
+			}
+			continue
+		}
+		n := 0
+		for it := r.Iter(); it.Next(); n++ {
+		}
+		if n != len(tuples) {
+			w.Fatalf("seed %d: at %d %d tuples instead of %v", w.seed, v.Revision(), n, tuples)
+		}
+	}
+	if len(all) > 0 {
+		w.Fatalf("seed %d: at %d node %d lacks rows: %v", w.seed, v.Revision(), o, all)
+	}
+}
