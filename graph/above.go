@@ -86,10 +86,8 @@ func (g *Graph) aboveIn(v store.View) *aboveTable {
 // which groups of the family contain which.
 func (w *walk) lastNesting(family []int32) (rev uint64) {
 	for _, p := range family {
-		for i := range w.g.shapesOf(p) {
-			if s := &w.g.shapesOf(p)[i]; s.form == userset {
-				rev = max(rev, w.view.LastChange(s.id))
-			}
+		for _, i := range w.g.programs[p].nesting {
+			rev = max(rev, w.view.LastChange(w.g.shapes[i].id))
 		}
 	}
 	return rev
@@ -138,6 +136,10 @@ func (w *walk) readAbove(p int32, m group) above {
 // addGroups adds those of more that are not yet in w.groups[from:], and reports
 // whether there is room. More may lie behind w.groups.
 func (w *walk) addGroups(from int, more []group) bool {
+	if len(w.groups)-from == 1 && len(more) < mostGroups { // the one that more is above
+		w.groups = append(w.groups, more...)
+		return true
+	}
 	for _, m := range more {
 		if w.isIn(from, m.program, m.node) {
 			continue

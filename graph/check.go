@@ -99,7 +99,10 @@ type walk struct {
 
 func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 	w.g, w.view, w.ctx = g, v, ctx
-	w.context, w.given, w.locals = r.Context, r.given, r.locals
+	w.context, w.given = r.Context, r.given
+	if r.locals.n > 0 {
+		w.locals = r.locals
+	}
 	w.limits, w.now = r.limits, r.Now
 	w.since, w.until = math.MinInt64, math.MaxInt64
 	w.steps, w.reads, w.passed, w.depth, w.usedContext = 0, 0, 0, 0, false
@@ -133,7 +136,10 @@ func (w *walk) readMasks() {
 // end drops what the walk refers to, so that a pooled walk keeps no view alive.
 func (w *walk) end() {
 	w.g, w.view, w.ctx = nil, store.View{}, nil
-	w.context, w.given, w.locals, w.solver, w.err = nil, nil, locals{}, nil, nil
+	w.context, w.given, w.solver, w.err = nil, nil, nil, nil
+	if w.locals.n > 0 {
+		w.locals = locals{}
+	}
 	if len(w.caveats) > mostKept {
 		w.caveats = nil // clearing takes as long as the map has ever been
 	}

@@ -57,6 +57,11 @@ func (g *Graph) findFamilies() {
 	for p := range g.programs {
 		if isGroup[p] {
 			g.programs[p].family = g.familyOf(int32(p))
+			for i := g.programs[p].shapes.from; i < g.programs[p].shapes.to; i++ {
+				if g.shapes[i].form == userset {
+					g.programs[p].nesting = append(g.programs[p].nesting, i)
+				}
+			}
 		}
 	}
 }

@@ -54,6 +54,7 @@ type program struct {
 	shapes   span    // of g.shapes: what tuples of this relation may look like
 	leaf     bool    // a bounded number of probes on one object: needs no memo
 	family   []int32 // of a group relation: itself and those that it takes members from; see closure.go
+	nesting  []int32 // of a group relation: its shapes of usersets
 	rewrites span    // those of its body
 	search   int32   // of g.searches, -1 = none; see search.go
 	source   *Relation

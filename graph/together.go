@@ -37,6 +37,7 @@ func (g *Graph) resolveTogether(v store.View, qs []Question, out []Resolved, err
 		}
 	}
 	v.Nodes(keys[:n], nodes[:n])
+	v.ReadAround(nodes[:n])
 	for i := range qs {
 		at := place[i]
 		if at == 0 || !g.settle(v, &out[i], nodes[at-1], nodes[at]) {

@@ -61,24 +61,38 @@ func (r *Rows) Next(set *NodeSet, seek, ways ShapeMask) bool {
 	if mask == 0 {
 		return false
 	}
-	for i := r.i; i < r.n; i++ {
-		word := r.keys
-		if r.block != 0 {
-			word = load(&r.p.body[r.keys+uint64(i>>1)])
-		}
-		key := rowKey(word >> (32 * (i & 1)))
-		if shape := key.shape(); key.dir() != forward || key == 0 || !mask.Has(shape) {
-			continue
-		} else {
-			r.shape = shape
-		}
-		r.readValue(i)
+	for r.nextOf(mask) {
 		r.hit = 0
 		if seek.Has(r.shape) {
 			r.seek(set)
 		}
 		if r.hit != 0 || ways.Has(r.shape) {
-			r.i = i + 1
+			return true
+		}
+	}
+	return false
+}
+
+// nextOf steps to the next row whose shape is in mask.
+func (r *Rows) nextOf(mask ShapeMask) bool {
+	if r.block == 0 {
+		for r.i < r.n {
+			i := r.i
+			r.i++
+			if key := rowKey(r.keys >> (32 * i)); key != 0 && key.isIn(mask) {
+				r.shape, r.value = key.shape(), load(&r.p.records[r.at+wordFirst+int(i)])
+				if r.value>>61 == isBlock>>61 { // a third row has come since
+					r.value = r.p.blockValue(uint64(uint32(r.value)), key)
+				}
+				return true
+			}
+		}
+		return false
+	}
+	keys := r.p.body[r.keys : r.keys+uint64(r.n+1)>>1]
+	for i := r.i; i < r.n; i++ {
+		if key := rowKey(load(&keys[i>>1]) >> (32 * (i & 1))); key.isIn(mask) {
+			r.shape, r.value, r.i = key.shape(), load(&r.p.body[r.block+blockHead+uint64(i)]), i+1
 			return true
 		}
 	}
@@ -86,16 +100,8 @@ func (r *Rows) Next(set *NodeSet, seek, ways ShapeMask) bool {
 	return false
 }
 
-func (r *Rows) readValue(i uint32) {
-	if r.block != 0 {
-		r.value = load(&r.p.body[r.block+blockHead+uint64(i)])
-		return
-	}
-	r.value = load(&r.p.records[r.at+wordFirst+int(i)])
-	if r.value>>61 == isBlock>>61 { // a third row has come since
-		r.value = r.p.blockValue(uint64(uint32(r.value)), keyOf(r.shape, forward))
-	}
-}
+// isIn reports whether the row is an object's and its shape is in mask.
+func (k rowKey) isIn(mask ShapeMask) bool { return uint64(mask)>>(k>>1&63)&uint64(k&1^1) != 0 }
 
 // seek finds out which node of set the row has.
 func (r *Rows) seek(set *NodeSet) {
@@ -192,9 +198,9 @@ type NodeSet struct {
 	nodes  []Node
 }
 
-// Add adds a node, unless it is 0 or there.
+// Add adds a node, unless it is 0. Adding one again only makes the set longer.
 func (s *NodeSet) Add(n Node) {
-	if n != 0 && !s.Has(n) {
+	if n != 0 {
 		s.filter |= n.bit()
 		s.nodes = append(s.nodes, n)
 	}

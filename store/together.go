@@ -54,6 +54,57 @@ func (g *generation) findTogether(keys []NodeKey, out []Node) {
 	readAhead(read)
 }
 
+// ReadAround reads what it takes to look at nodes, of which Nodes has just read
+// the names, and at the first node that each of them has in its first row: where
+// the folder of a file, and the group of a user, most often stand. It decides
+// nothing; what is then looked at one after the other has come side by side.
+func (v *View) ReadAround(nodes []Node) {
+	for len(nodes) > 0 {
+		n := min(len(nodes), together)
+		v.g.readAround(nodes[:n])
+		nodes = nodes[n:]
+	}
+}
+
+func (g *generation) readAround(nodes []Node) {
+	var (
+		pages [together]*page
+		first [together]uint64 // of values, then of postings
+		read  uint64
+	)
+	for i, n := range nodes {
+		if n == 0 || n > Node(g.nodes.len()) {
+			continue
+		}
+		p, at := g.nodes.at(n)
+		pages[i], first[i] = p, load(&p.records[at+wordFirst])
+		if second := load(&p.records[at+wordSecond]); second>>61 == isBlock>>61 {
+			first[i] = load(&p.body[uint32(second)+blockHead])
+			read += load(&p.body[uint32(second)]) // the masks, a line before in the worst case
+		}
+	}
+	for i, p := range pages[:len(nodes)] {
+		if v := first[i]; v >= isList && v < isBlock {
+			first[i] = load(&p.body[uint32(v)+1])
+		}
+	}
+	for i := range nodes {
+		if n := posting(first[i]).node(); first[i] < isList && n != 0 && n <= Node(g.nodes.len()) {
+			p, at := g.nodes.at(n)
+			pages[i], first[i] = p, load(&p.records[at+wordSecond])
+		} else {
+			first[i] = 0
+		}
+	}
+	for i, p := range pages[:len(nodes)] {
+		if second := first[i]; second>>61 == isBlock>>61 {
+			read += load(&p.body[uint32(second)])
+		}
+		read += first[i]
+	}
+	readAhead(read)
+}
+
 // readAhead makes the compiler believe that x is needed.
 //
 //go:noinline
