@@ -362,6 +362,9 @@ func (w *walk) look(at visit) value {
 	}
 	for rows.Next(&w.sought, seek, s.ways) {
 		r := s.role(rows.Shape())
+		if r.id == 0 {
+			continue // it only shares its bit with one that has a role
+		}
 		sh := &w.g.shapes[r.shape]
 		if found, plain := rows.Hit(); found != 0 && r.names {
 			if out = or(out, w.found(at.node, sh, found, plain)); out.isSettled() {

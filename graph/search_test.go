@@ -1,0 +1,43 @@
+package graph
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Masks have 64 bits, so shapes of a type with many relations share them. Only
+// the relations that the permission names may count.
+func TestSearch_RelationsThatShareABit(t *testing.T) {
+	const relations = 150
+	var schema strings.Builder
+	schema.WriteString(`definition user {}
+		definition folder {
+			relation viewer: user
+			permission view = viewer
+		}
+		definition doc {
+			permission view = user7 + folder9->view
+`)
+	for i := range relations {
+		fmt.Fprintf(&schema, "\trelation user%d: user\n\trelation folder%d: folder\n", i, i)
+	}
+	schema.WriteString("}\n")
+	var tuples strings.Builder
+	tuples.WriteString("folder:f#viewer@user:ann\n")
+	for i := range relations {
+		fmt.Fprintf(&tuples, "doc:u%d#user%d@user:ann\ndoc:f%d#folder%d@folder:f\n", i, i, i, i)
+	}
+	w := newWorld(t, schema.String(), tuples.String())
+	for i := range relations {
+		for doc, right := range map[string]bool{fmt.Sprint("u", i): i == 7, fmt.Sprint("f", i): i == 9} {
+			want := Denied
+			if right {
+				want = Allowed
+			}
+			if a, err := w.ask(w.question("doc:" + doc + "#view@user:ann")); err != nil || a.Decision != want {
+				t.Errorf("doc:%s: %v, %v; want %v", doc, a.Decision, err, want)
+			}
+		}
+	}
+}
