@@ -63,6 +63,9 @@ func newWorld(t testing.TB, seed uint64, kinds random.Kinds) *world {
 	w := &world{t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), tuples: map[uint64][]tuple.Tuple{}}
 	w.schema = random.Schema(w.rand, kinds)
 	w.store = store.New(store.Options{CollectMin: 1})
+	if seed%2 == 0 {
+		w.crowd()
+	}
 	var err error
 	if w.graph, err = graph.Compile(w.schema, w.store.Symbols()); err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
@@ -72,6 +75,34 @@ func newWorld(t testing.TB, seed uint64, kinds random.Kinds) *world {
 	}
 	w.apply(store.Command{Kind: store.KindInit, ClusterID: "c", Tenant: tenant})
 	return w
+}
+
+// crowd numbers the schema's shapes so that most of them share the bits of masks,
+// as those of a large schema do.
+func (w *world) crowd() {
+	w.t.Helper()
+	first, y := store.New(store.Options{}).Symbols(), w.store.Symbols()
+	if _, err := graph.Compile(w.schema, first); err != nil {
+		w.t.Fatalf("seed %d: %v", w.seed, err)
+	}
+	other := func(y *store.Symbols, n int) store.ShapeID {
+		sym := y.Intern("other")
+		return y.InternShape(store.Shape{Type: sym, Relation: y.Intern(strconv.Itoa(n)), SubjectType: sym})
+	}
+	again := func(s store.Sym) store.Sym {
+		if s == store.SymWildcard {
+			return s
+		}
+		return y.Intern(first.Name(s))
+	}
+	const bits, most = 64, 3 // of all bits, so many are used
+	for id, n, end := store.ShapeID(1), 0, other(first, 0); id < end; id++ {
+		sh := first.Shape(id)
+		at := y.InternShape(store.Shape{Type: again(sh.Type), Relation: again(sh.Relation), SubjectType: again(sh.SubjectType), SubjectRelation: again(sh.SubjectRelation)})
+		for ; at%bits > most && at%bits < bits-1; n++ {
+			at = other(y, n)
+		}
+	}
 }
 
 func (w *world) apply(c store.Command) uint64 {
