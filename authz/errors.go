@@ -166,9 +166,13 @@ func tupleError(err error) *Error {
 	return internal(err)
 }
 
-// contextError translates the end of a request's context; anything else is internal.
+// contextError translates the end of a request's context, whose cause may be an
+// *Error already: that a front door stops, say. Anything else is internal.
 func contextError(err error) *Error {
+	var told *Error
 	switch {
+	case errors.As(err, &told):
+		return told
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: DeadlineExceeded, Reason: "DEADLINE_EXCEEDED", Message: "the deadline passed before there was an answer",
 			Fix: "allow more time", Err: err}

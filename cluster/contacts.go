@@ -7,11 +7,12 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// contacts remembers when each follower last answered this leader, which raft
-// knows and does not tell.
+// contacts remembers when each follower last answered this leader, and how far its
+// log reached, which raft knows and does not tell.
 type contacts struct {
 	mu       sync.Mutex
 	last     map[raft.ServerID]time.Time   // guarded by mu
+	logs     map[raft.ServerID]uint64      // guarded by mu; how far their logs reach, as they said
 	clock    uint64                        // guarded by mu; counts requests and rounds
 	affirmed map[raft.ServerID]affirmation // guarded by mu
 }
@@ -54,20 +55,34 @@ func (c *contacts) isAffirmed(self raft.ServerID, voters []raft.ServerID, since,
 	return n > len(voters)/2
 }
 
-func (c *contacts) note(id raft.ServerID) {
+// note notes an answer of id, whose log reaches up to log.
+func (c *contacts) note(id raft.ServerID, log uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last == nil {
 		c.last = map[raft.ServerID]time.Time{}
 	}
-	c.last[id] = time.Now()
+	if c.logs == nil {
+		c.logs = map[raft.ServerID]uint64{}
+	}
+	c.last[id], c.logs[id] = time.Now(), log
+}
+
+// isNearer reports whether a lags less than b, or has answered later.
+func (c *contacts) isNearer(a, b raft.ServerID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.logs[a] != c.logs[b] {
+		return c.logs[a] > c.logs[b]
+	}
+	return c.last[a].After(c.last[b])
 }
 
 // begin says that a leader takes office: everybody counts as just heard of.
 func (c *contacts) begin(members []raft.Server) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = make(map[raft.ServerID]time.Time, len(members))
+	c.last, c.logs = make(map[raft.ServerID]time.Time, len(members)), nil
 	for _, m := range members {
 		c.last[m.ID] = time.Now()
 	}

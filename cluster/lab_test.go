@@ -24,6 +24,7 @@ type lab struct {
 	cuts     map[string]bool                 // addresses that reach nobody
 	apart    map[string]bool                 // pairs of addresses that raft does not get across
 	blocked  map[string]bool                 // pairs of addresses, from and to, that nothing gets across
+	hangs    map[string]chan struct{}        // by address of the leader; see hang
 	broken   chan struct{}                   // closed when links change; then replaced
 
 	nodes map[string]*labNode // by id; changed with mu held, by the test's goroutine alone
@@ -115,7 +116,7 @@ func newLab(t testing.TB) *lab {
 		t.Cleanup(func() { runtime.GOMAXPROCS(processors) })
 	}
 	l := &lab{
-		services: map[string]*Service{}, wires: map[string]*raft.InmemTransport{}, cuts: map[string]bool{}, apart: map[string]bool{}, blocked: map[string]bool{},
+		services: map[string]*Service{}, wires: map[string]*raft.InmemTransport{}, cuts: map[string]bool{}, apart: map[string]bool{}, blocked: map[string]bool{}, hangs: map[string]chan struct{}{},
 		broken: make(chan struct{}), nodes: map[string]*labNode{}, clocks: map[string]*atomic.Int64{}, born: time.Now(),
 	}
 	t.Cleanup(l.close)
@@ -160,7 +161,35 @@ func (l *lab) setClock(id string, d time.Duration) { l.clock(id).Store(int64(d))
 // labWire does not pipeline under the race detector: raft logs that a pipeline
 // has failed with a peer that it reads without the peer's lock, which races with
 // a change of the peer's address (hashicorp/raft v1.7.3, replication.go:521).
-type labWire struct{ *raft.InmemTransport }
+type labWire struct {
+	*raft.InmemTransport
+	lab *lab
+}
+
+// TimeoutNow hangs as long as hang says.
+func (w labWire) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	w.lab.mu.Lock()
+	hangs := w.lab.hangs[string(w.LocalAddr())]
+	w.lab.mu.Unlock()
+	if hangs != nil {
+		<-hangs
+	}
+	return w.InmemTransport.TimeoutNow(id, target, args, resp)
+}
+
+// hang makes the heirs of node id not answer until release is called, once.
+func (l *lab) hang(id string) (release func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	addr, hangs := l.nodes[id].cfg.AdvertiseAddr, make(chan struct{})
+	l.hangs[addr] = hangs
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.hangs, addr)
+		close(hangs)
+	}
+}
 
 func (w labWire) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
 	if underRace {
@@ -185,7 +214,7 @@ func (l *lab) tryStart(cfg Config) error {
 	l.wires[addr] = wire
 	l.connect()
 	l.mu.Unlock()
-	cfg.Transport, cfg.Peers, cfg.Discovery = labWire{wire}, &labPeers{l, addr}, &labDiscovery{l, addr}
+	cfg.Transport, cfg.Peers, cfg.Discovery = labWire{wire, l}, &labPeers{l, addr}, &labDiscovery{l, addr}
 	run, dead := cfg, new(atomic.Bool)
 	disk := *cfg.Disk
 	disk.Identity = labIdentity{disk.Identity, &l.disks, dead}

@@ -55,8 +55,8 @@ func (n *Node) lead() {
 // takeOffice waits until this leader knows all that earlier ones committed:
 // the barrier is an entry of its own term, and has passed the state machine.
 func (n *Node) takeOffice(t *tenure) {
-	asked := time.Now()
-	if err := n.raft.Barrier(0).Error(); err != nil || n.raft.CurrentTerm() != t.term {
+	asked, err := n.barrier(t)
+	if err != nil || n.raft.CurrentTerm() != t.term {
 		return // raft announces what follows
 	}
 	n.fresh.confirm(asked)
@@ -70,6 +70,38 @@ func (n *Node) takeOffice(t *tenure) {
 		return
 	}
 	n.setReady()
+}
+
+const (
+	// stuckTimeouts is how many election timeouts after its election a leader may
+	// still be kept by a transfer that it began before; two are all that one takes.
+	stuckTimeouts = 10
+	transferPace  = 20 * time.Millisecond
+)
+
+// barrier returns once an entry of t's term has passed the state machine, and when
+// it was asked for. Raft refuses it while a transfer of an earlier term ends. One
+// that never ends (see handover) would make this a leader that takes nothing: the
+// node fails, and is healed by its next start.
+func (n *Node) barrier(t *tenure) (asked time.Time, err error) {
+	began := time.Now()
+	for {
+		asked = time.Now()
+		if err = n.raft.Barrier(0).Error(); !errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+			return asked, err
+		}
+		if took := time.Since(began); took > stuckTimeouts*n.cfg.ElectionTimeout {
+			n.fail(fmt.Errorf("this node leads and can write nothing, for raft has not ended a transfer of leadership within %v: restart it", took.Round(time.Second)))
+			return asked, err
+		}
+		select {
+		case <-time.After(transferPace):
+		case <-t.over:
+			return asked, err
+		case <-n.stop:
+			return asked, err
+		}
+	}
 }
 
 // settleIn does what the first leader after a founding or a recovery has to do.

@@ -38,6 +38,7 @@ type Node struct {
 	started   time.Time
 	marks     marks
 	office    chan struct{} // capacity 1; full while this leader changes the members
+	handover  handover
 	invited   invitations
 	announced atomic.Bool // the leader knows this node as it is
 
@@ -327,7 +328,7 @@ func (n *Node) Close() error {
 
 func (n *Node) close() error {
 	if n.isLeader() && len(n.voters()) > 1 {
-		if err := n.raft.LeadershipTransfer().Error(); err != nil {
+		if err := n.handOver(""); err != nil {
 			n.log.Warn("transfer leadership", "err", err)
 		}
 	}

@@ -78,7 +78,7 @@ func (n *Node) operateOnce(ctx context.Context, o Operation) (string, error) {
 	peer := n.cfg.Peers.Peer(to.addr)
 	// If the leader is gone, that is learned before it is asked to do something.
 	if _, err := peer.Sight(ctx); err != nil {
-		return "", notProposed(fmt.Errorf("%w: leader %s at %s: %w", ErrNotLeader, to.id, to.addr, err))
+		return "", notProposed(fmt.Errorf("%w: leader %s at %s: %v", ErrNotLeader, to.id, to.addr, err))
 	}
 	return peer.Operate(ctx, o)
 }
@@ -251,17 +251,9 @@ func (n *Node) transfer(ctx context.Context, to string) (string, error) {
 	if to == n.cfg.NodeID {
 		return to, nil
 	}
-	if err := n.checkHeir(to); err != nil {
-		return "", err
-	}
-	transfer := n.raft.LeadershipTransfer
-	if to != "" {
-		m, _ := n.member(to)
-		transfer = func() raft.Future { return n.raft.LeadershipTransferToServer(m.ID, m.Address) }
-	}
 	term := n.raft.CurrentTerm()
-	if err := transfer().Error(); err != nil {
-		return "", unknownOutcome(fmt.Errorf("transfer leadership: %w", err))
+	if err := n.handOver(to); err != nil {
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchTimeouts*n.cfg.ElectionTimeout)
 	defer cancel()
@@ -281,26 +273,6 @@ func (n *Node) transfer(ctx context.Context, to string) (string, error) {
 			return "", unknownOutcome(ErrClosed)
 		}
 	}
-}
-
-// checkHeir says why to cannot lead.
-func (n *Node) checkHeir(to string) error {
-	if to == "" {
-		if len(n.voters()) < 2 {
-			return &RefusedError{"LAST_VOTER", fmt.Sprintf("node %s is the only voter", n.cfg.NodeID), "promote or add another node first"}
-		}
-		return nil
-	}
-	m, ok := n.member(to)
-	switch {
-	case !ok:
-		return unknownNode(to)
-	case m.Suffrage != raft.Voter:
-		return &RefusedError{"NOT_A_VOTER", fmt.Sprintf("node %s has no vote", to), "promote it first"}
-	case !n.answers(m.ID, voterSilence*n.cfg.HeartbeatTimeout):
-		return &RefusedError{"SILENT", fmt.Sprintf("node %s does not answer", to), "choose another one"}
-	}
-	return nil
 }
 
 // AddNode asks the fresh node whose client address is given to join this

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 // shortly is Propose with two seconds to do it in.
@@ -212,7 +214,8 @@ func TestTransfer_UnderLoad(t *testing.T) {
 		end()
 		l.caughtUp(t, g, ids...)
 		for i, err := range g.fates {
-			if err != nil && !errors.Is(err, context.Canceled) { // nobody crashed
+			// Nobody crashed; but raft may see the heir's candidacy before its own commit.
+			if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, raft.ErrLeadershipLost) {
 				t.Errorf("write %d: %v", i, err)
 			}
 		}

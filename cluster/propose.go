@@ -156,6 +156,13 @@ func (n *Node) enqueue(ctx context.Context, p *proposal) error {
 	case !n.isLeader() && (p.here || n.route() == route{}):
 		return ErrNotLeader
 	}
+	if n.isLeader() {
+		// Here too, and not only when its group is sent: the groups in flight may stay
+		// there as long as the disks are full.
+		if err := n.checkQuorumRoom(); err != nil {
+			return err
+		}
+	}
 	return n.proposer.add(p)
 }
 

@@ -181,7 +181,8 @@ func (n *Node) askLeader(changed <-chan struct{}) (uint64, error) {
 	})
 	rev, err := n.cfg.Peers.Peer(to.addr).ReadIndex(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("%w: leader %s at %s: %w", ErrNotLeader, to.id, to.addr, err)
+		// Not %w: an error from there may say what only writes can be, unknown.
+		return 0, fmt.Errorf("%w: leader %s at %s: %v", ErrNotLeader, to.id, to.addr, err)
 	}
 	return rev, nil
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -200,4 +201,23 @@ func TestContacts_OnlyAnswersToLaterRequestsAffirm(t *testing.T) {
 	if !c.isAffirmed("n1", voters[:1], since, 5) {
 		t.Error("not by a sole voter itself")
 	}
+}
+
+// That a leader cannot answer is no word on the fate of a write.
+func TestReadIndex_ARefusalFromTheLeaderIsNoUnknownOutcome(t *testing.T) {
+	labTest(t, func(t *testing.T, l *lab) {
+		ids := l.trio(t, nil)
+		leader := l.leaderOf(t, ids...)
+		rest := followers(leader, ids)
+		l.part(leader, rest[0])
+		l.part(leader, rest[1])
+		for l.nodes[leader].isLeader() {
+			<-time.After(10 * time.Millisecond)
+		}
+		_, err := l.nodes[rest[0]].askLeader(nil) // it has not missed the leader yet
+		if !errors.Is(err, ErrNotLeader) || !strings.Contains(err.Error(), "the leader answers") || errors.Is(err, ErrUnknownOutcome) {
+			t.Errorf("got %v", err)
+		}
+		l.heal()
+	})
 }

@@ -37,6 +37,12 @@ func (n *Node) admitWrites() error {
 	if err := n.checkRoom(0, n.cfg.MinFreeDisk); err != nil {
 		return err
 	}
+	return n.checkQuorumRoom()
+}
+
+// checkQuorumRoom refuses writes on a leader while nothing could be committed for
+// full disks. It is cheap.
+func (n *Node) checkQuorumRoom() error {
 	full := n.transport.full.recently(time.Now())
 	if len(full) == 0 {
 		return nil
@@ -86,7 +92,7 @@ func (n *Node) yieldFull(ctx context.Context) error {
 		return nil
 	}
 	for _, m := range n.members() {
-		if m.Suffrage != raft.Voter || string(m.ID) == n.cfg.NodeID {
+		if m.Suffrage != raft.Voter || string(m.ID) == n.cfg.NodeID || n.isSpent(m) {
 			continue
 		}
 		if s, err := n.cfg.Peers.Peer(string(m.Address)).Status(ctx); err != nil || s.DiskFull || !s.Ready {

@@ -111,7 +111,7 @@ func (l *lab) startSlow(t *testing.T, cfg Config, road *slowRoad) {
 	l.wires[addr] = wire
 	l.connect()
 	l.mu.Unlock()
-	cfg.Transport, cfg.Discovery = labWire{wire}, &labDiscovery{l, addr}
+	cfg.Transport, cfg.Discovery = labWire{wire, l}, &labDiscovery{l, addr}
 	cfg.Peers = slowPeers{&labPeers{l, addr}, road}
 	n, err := Start(cfg)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -25,6 +26,8 @@ type transport struct {
 	admit func(raft.RPC) error                    // nil, or why raft may not see a request; set before pump runs
 	has   func(*raft.InstallSnapshotRequest) bool // whether a snapshot brings nothing; set before pump runs
 
+	patience time.Duration // with an heir
+
 	reached contacts  // when followers last answered this leader
 	full    fullDisks // which ones had no room for entries
 }
@@ -32,7 +35,7 @@ type transport struct {
 // newTransport listens at cfg.RaftAddr, or nowhere when there is none: a
 // cluster of one member has nobody to talk to. The port is nil without one.
 func newTransport(cfg *Config, stop chan struct{}, lineage func() lineage) (*transport, *port, error) {
-	t := &transport{Transport: cfg.Transport, requests: make(chan raft.RPC), stop: stop, admit: func(raft.RPC) error { return nil },
+	t := &transport{Transport: cfg.Transport, requests: make(chan raft.RPC), stop: stop, patience: cfg.ElectionTimeout, admit: func(raft.RPC) error { return nil },
 		has: func(*raft.InstallSnapshotRequest) bool { return false }}
 	switch {
 	case t.Transport != nil:
@@ -161,12 +164,27 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 		t.full.note(id, err)
 	}
 	if err == nil {
-		t.reached.note(id)
+		t.reached.note(id, resp.LastLog)
 		if resp.Success {
 			t.reached.affirm(id, sent, args.Term)
 		}
 	}
 	return err
+}
+
+// TimeoutNow gives an heir an election timeout to answer: raft takes no writes
+// while it waits, and one that hangs would answer when it does not hang any more.
+func (t *transport) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	done := make(chan error, 1)
+	go func() { // ends with the transport's own timeout
+		done <- t.Transport.TimeoutNow(id, target, args, new(raft.TimeoutNowResponse))
+	}()
+	select {
+	case err := <-done:
+		return err // the response says nothing
+	case <-time.After(t.patience):
+		return fmt.Errorf("no answer within %v", t.patience)
+	}
 }
 
 // AppendEntriesPipeline is the inner one's, without its dead end.

@@ -54,7 +54,7 @@ func (g guard) status(name string, err error) error {
 	}
 	row, ok := errorTable[e.Code]
 	if !ok || row.code == codes.Internal {
-		g.log.Error("request failed", "method", name, "error", err)
+		g.log.Error("request failed", "method", name, "error", err, "cause", causeOf(err))
 		return internalStatus().Err()
 	}
 	details := []protoadapt.MessageV1{errorInfo(e)}
@@ -88,6 +88,14 @@ func domainError(err error) *authz.Error {
 	return &authz.Error{Code: authz.Internal, Reason: "INTERNAL", Message: internalText, Err: err}
 }
 
+// causeOf returns what the text of a domain error leaves out, for the log.
+func causeOf(err error) error {
+	for e := (*authz.Error)(nil); errors.As(err, &e) && e.Err != nil; {
+		err = e.Err
+	}
+	return err
+}
+
 const internalText = "an internal error; the server's log has the details"
 
 func internalStatus() *status.Status {
@@ -117,7 +125,7 @@ func (g guard) itemError(field string, err error) *pembav1.Error {
 	e := domainError(err)
 	row, ok := errorTable[e.Code]
 	if !ok || row.code == codes.Internal {
-		g.log.Error("part of a request failed", "item", field, "error", err)
+		g.log.Error("part of a request failed", "item", field, "error", err, "cause", causeOf(err))
 		return &pembav1.Error{Code: int32(codes.Internal), Reason: "INTERNAL", Message: internalText, Field: field}
 	}
 	switch {

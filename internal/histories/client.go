@@ -82,7 +82,7 @@ func (c *client) note(text string) (uint64, bool) {
 func (h *history) fault(format string, args ...any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.faults) < 100 {
+	if len(h.faults) < 1000 {
 		h.faults = append(h.faults, fmt.Sprintf(format, args...))
 	}
 }

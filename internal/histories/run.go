@@ -63,7 +63,9 @@ func (p plan) carryOut(ctx context.Context, dir string) (findings []string, err 
 	if err != nil {
 		r.history.fault("%v\n%s", err, r.cluster.logs())
 		r.keep()
-		return r.history.faults, nil
+		v := &verifier{history: r.history}
+		v.reportFaults()
+		return v.found, nil
 	}
 	if findings = v.verify(); len(findings) > 0 {
 		r.keep()

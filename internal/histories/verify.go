@@ -40,9 +40,26 @@ func (v *verifier) report(kind string, wrong []string) {
 	}
 }
 
+// reportFaults reports what was noticed on the way, of each kind by itself, as
+// the first word tells them apart: many of one kind are not to hide another.
+func (v *verifier) reportFaults() {
+	var kinds []string
+	of := map[string][]string{}
+	for _, f := range v.history.faults {
+		kind, _, _ := strings.Cut(f, " ")
+		if of[kind] == nil {
+			kinds = append(kinds, kind)
+		}
+		of[kind] = append(of[kind], f)
+	}
+	for _, kind := range kinds {
+		v.report("seen", of[kind])
+	}
+}
+
 // verify returns everything that is wrong, in words; nil = nothing.
 func (v *verifier) verify() []string {
-	v.report("seen", v.history.faults)
+	v.reportFaults()
 	v.report("real time", v.backInTime())
 	v.report("level", v.wrongLevel())
 	v.report("staleness", v.tooStale())

@@ -101,3 +101,15 @@ func TestVerifier_FindsWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+func TestVerifier_OneKindOfNoticeDoesNotHideAnother(t *testing.T) {
+	v := sound()
+	for i := range 100 {
+		v.history.fault("tenant t%d: gone", i)
+	}
+	v.history.fault("the state of n1 is another")
+	found := v.verify()
+	if len(found) != most+2 || found[len(found)-1] != "seen: the state of n1 is another" {
+		t.Errorf("found %q", found)
+	}
+}
