@@ -53,11 +53,11 @@ func (s *Service) Check(ctx context.Context, r CheckRequest) (CheckAnswer, error
 	if err != nil {
 		return CheckAnswer{}, err
 	}
-	a, err := p.check(ctx, &r.Question, r.Contextual)
+	a, err := p.CheckWith(ctx, &r.Question, r.Contextual)
 	if err != nil {
 		return CheckAnswer{}, err
 	}
-	return CheckAnswer{Answer: a, Token: p.Token, Revision: p.view.Revision(), Time: p.Time}, nil
+	return CheckAnswer{Answer: a, Token: p.Token, Revision: p.Revision(), Time: p.Time}, nil
 }
 
 // timeOf returns the time at which questions on v are decided: the later of
@@ -100,16 +100,7 @@ func (s *Service) BatchCheck(ctx context.Context, r BatchRequest) (BatchAnswer, 
 	if err != nil {
 		return BatchAnswer{}, err
 	}
-	questions := make([]graph.Question, len(r.Questions))
-	for i := range r.Questions {
-		questions[i] = s.question(&r.Questions[i], r.Contextual, p.Time)
-	}
-	out := BatchAnswer{Results: make([]BatchResult, len(questions)), Token: p.Token, Revision: p.view.Revision(), Time: p.Time}
-	for i, result := range s.checker.Batch(ctx, p.graph, p.view, questions) {
-		out.Results[i].Answer = result.Answer
-		if result.Err != nil {
-			out.Results[i].Err = questionError(result.Err)
-		}
-	}
+	out := BatchAnswer{Results: make([]BatchResult, len(r.Questions)), Token: p.Token, Revision: p.Revision(), Time: p.Time}
+	p.CheckAll(ctx, r.Questions, r.Contextual, out.Results)
 	return out, nil
 }

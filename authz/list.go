@@ -52,6 +52,7 @@ type List struct {
 	page  *page
 	limit int
 	walk  func(ctx context.Context, skip uint64, yield func(Listed) bool) error
+	noIDs bool   // results are only counted
 	at    uint64 // position behind the last result
 	done  bool   // everything has been listed
 }
@@ -76,7 +77,7 @@ func (s *Service) ListObjects(ctx context.Context, r ListObjectsRequest) (*List,
 		Context: r.Context, Contextual: r.Contextual, Now: l.Time, Limits: s.opts.Limits, Prefix: r.Prefix,
 	}
 	l.walk = func(ctx context.Context, skip uint64, yield func(Listed) bool) error {
-		q.Skip = skip
+		q.Skip, q.NoIDs = skip, l.noIDs
 		_, err := l.page.graph.ListObjects(ctx, l.page.view, &q, yield)
 		return err
 	}
@@ -100,7 +101,7 @@ func (s *Service) ListSubjects(ctx context.Context, r ListSubjectsRequest) (*Lis
 		Context: r.Context, Contextual: r.Contextual, Now: l.Time, Limits: s.opts.Limits, Prefix: r.Prefix,
 	}
 	l.walk = func(ctx context.Context, skip uint64, yield func(Listed) bool) error {
-		q.Skip = skip
+		q.Skip, q.NoIDs = skip, l.noIDs
 		_, err := l.page.graph.ListSubjects(ctx, l.page.view, &q, yield)
 		return err
 	}

@@ -210,3 +210,69 @@ func TestDeleteMatching_StopsAtItsLimit(t *testing.T) {
 		t.Errorf("with nothing left: %+v", got)
 	}
 }
+
+// TestCount_IsThatOfTheList: whole, by prefix, and in parts that a limit ends.
+func TestCount_IsThatOfTheList(t *testing.T) {
+	w := newWorld(t)
+	var texts []string
+	for i := range 95 {
+		texts = append(texts, fmt.Sprintf("doc:%02d#viewer@user:ann", i))
+		if i%3 == 0 {
+			texts = append(texts, fmt.Sprintf("doc:%02d#banned@user:ann", i))
+		}
+	}
+	w.touch(append(texts, `doc:near#viewer@user:ann[near:{"most":3}]`)...)
+	for _, limit := range []int{0, 10, 64} {
+		for prefix, want := range map[string]ListCount{"": {Results: 64, Conditional: 1}, "1": {Results: 7}, "n": {Results: 1, Conditional: 1}} {
+			r := objectsOf("user:ann")
+			r.Limit, r.Prefix = limit, prefix
+			var got ListCount
+			for more := true; more; more = r.Cursor != "" {
+				l, err := w.ListObjects(t.Context(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				part, err := l.Count(t.Context())
+				if err != nil || limit > 0 && part.Results > int64(limit) {
+					t.Fatal(part, err)
+				}
+				got.Results, got.Conditional = got.Results+part.Results, got.Conditional+part.Conditional
+				r.Cursor = l.Cursor()
+			}
+			if got != want {
+				t.Errorf("prefix %q, %d at a time: %+v, want %+v", prefix, limit, got, want)
+			}
+		}
+	}
+}
+
+func TestCount_TellsExceptionsFromWildcards(t *testing.T) {
+	w := newWorld(t)
+	w.touch("doc:a#viewer@user:*", "doc:a#banned@user:bob", "doc:a#viewer@user:ann")
+	o, _ := tuple.ParseObject("doc:a")
+	l, err := w.ListSubjects(t.Context(), ListSubjectsRequest{Object: o, Permission: "view", Type: "user"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Count(t.Context()); err != nil || got != (ListCount{Results: 3, Excepted: 1}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestCount_PastItsLimitIsNoNumber: what has been counted so far is not the answer.
+func TestCount_PastItsLimitIsNoNumber(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Limits.List = 50
+	var texts []string
+	for i := range 95 {
+		texts = append(texts, fmt.Sprintf("doc:%02d#viewer@user:ann", i))
+	}
+	w.touch(texts...)
+	l, err := w.ListObjects(t.Context(), objectsOf("user:ann"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Count(t.Context()); got != (ListCount{}) || reasonOf(t, err) != "READS_LIMIT" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -183,24 +183,23 @@ func (s *Service) writeCommand(ctx context.Context, tenant string, by Caller, r 
 }
 
 func checkUpdates(g *graph.Graph, updates []Update) error {
-	seen := make(map[tuple.Key]int, len(updates))
-	for i, u := range updates {
-		if err := checkUpdate(g, u); err != nil {
+	again, first, isAgain := store.FirstDuplicate(updates)
+	for i := range updates {
+		if err := checkUpdate(g, &updates[i]); err != nil {
 			return tupleError(err).at(fmt.Sprintf("updates[%d].tuple", i))
 		}
-		key := u.Tuple.Key()
-		if first, dup := seen[key]; dup {
-			return &Error{Code: Invalid, Reason: "DUPLICATE_UPDATE", Field: fmt.Sprintf("updates[%d].tuple", i), Value: key.String(),
-				Message: fmt.Sprintf("%s is also what updates[%d] changes", clip(key.String()), first), Fix: "change a tuple once in a write"}
+		if isAgain && i == again {
+			key := updates[i].Tuple.Key().String()
+			return &Error{Code: Invalid, Reason: "DUPLICATE_UPDATE", Field: fmt.Sprintf("updates[%d].tuple", i), Value: key,
+				Message: fmt.Sprintf("%s is also what updates[%d] changes", clip(key), first), Fix: "change a tuple once in a write"}
 		}
-		seen[key] = i
 	}
 	return nil
 }
 
 // checkUpdate checks a tuple against the schema. To delete one, its caveat and
 // expiry need not be told.
-func checkUpdate(g *graph.Graph, u Update) error {
+func checkUpdate(g *graph.Graph, u *Update) error {
 	t := u.Tuple
 	if u.Op == Delete {
 		t.Caveat, t.Context, t.Expires = "", "", 0

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/pemba-authz/pemba/proto/codec"
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
@@ -47,20 +48,23 @@ func (r *checkRequest) do(ctx context.Context, due time.Time, t *tally) error {
 
 func (r *checkRequest) String() string { return r.question.String() }
 
-// batchRequest asks several questions with BatchCheck or BatchEcho.
+// batchRequest asks several questions with BatchCheck or BatchEcho. Its messages
+// are used again, so that many questions cost what the server takes for them and
+// not what the load generator does.
 type batchRequest struct {
-	call      func(context.Context, *pb.BatchCheckRequest, ...grpc.CallOption) (*pb.BatchCheckResponse, error)
+	conn      *grpc.ClientConn
+	method    string
 	source    *Source
-	tenant    string
 	questions []Question
-	message   *pb.BatchCheckRequest
+	message   codec.Batch
+	answer    codec.BatchAnswer
 }
 
 func newBatchRequest(l *Load, op Op, conn *grpc.ClientConn, source *Source, size int) *batchRequest {
-	r := &batchRequest{source: source, tenant: l.Tenant, questions: make([]Question, size)}
-	r.call = pb.NewPermissionServiceClient(conn).BatchCheck
+	r := &batchRequest{conn: conn, method: pb.PermissionService_BatchCheck_FullMethodName, source: source, questions: make([]Question, size)}
+	r.message.Tenant, r.message.Items = l.Tenant, make([]codec.Question, size)
 	if op == BatchEcho {
-		r.call = pb.NewBenchServiceClient(conn).BatchEcho
+		r.method = pb.BenchService_BatchEcho_FullMethodName
 	}
 	return r
 }
@@ -68,10 +72,23 @@ func newBatchRequest(l *Load, op Op, conn *grpc.ClientConn, source *Source, size
 func (r *batchRequest) prepare() {
 	for i := range r.questions {
 		r.questions[i] = r.source.Next()
+		r.message.Items[i] = r.questions[i].plain()
 	}
-	r.message = batchMessage(r.questions, r.tenant)
 }
 
+// batchOptions are those of a call with messages of package codec.
+var batchOptions = []grpc.CallOption{grpc.ForceCodecV2(codec.Codec{}), grpc.StaticMethod()}
+
+func (r *batchRequest) do(ctx context.Context, due time.Time, t *tally) error {
+	if err := r.conn.Invoke(ctx, r.method, &r.message, &r.answer, batchOptions...); err != nil {
+		return err
+	}
+	t.answered(due, len(r.questions))
+	results := r.answer.Results
+	return t.batch(r.questions, len(results), func(i int) (pb.Decision, *pb.Error) { return results[i].Decision, results[i].Error })
+}
+
+// batchMessage is a batch as a message of the protobuf library.
 func batchMessage(questions []Question, tenant string) *pb.BatchCheckRequest {
 	m := &pb.BatchCheckRequest{Tenant: tenant, Items: make([]*pb.BatchCheckItem, len(questions))}
 	for i := range questions {
@@ -80,29 +97,21 @@ func batchMessage(questions []Question, tenant string) *pb.BatchCheckRequest {
 	return m
 }
 
-func (r *batchRequest) do(ctx context.Context, due time.Time, t *tally) error {
-	answer, err := r.call(ctx, r.message)
-	if err != nil {
-		return err
+// batch enters the answer to a batch, of n results, and keeps one of its decisions.
+func (t *tally) batch(questions []Question, n int, result func(int) (pb.Decision, *pb.Error)) error {
+	if n != len(questions) {
+		return fmt.Errorf("%d results for a batch of %d", n, len(questions))
 	}
-	t.answered(due, len(r.questions))
-	return t.batch(r.questions, answer)
-}
-
-// batch enters the answer to a batch and keeps one of its decisions.
-func (t *tally) batch(questions []Question, answer *pb.BatchCheckResponse) error {
-	results := answer.GetResults()
-	if len(results) != len(questions) {
-		return fmt.Errorf("%d results for a batch of %d", len(results), len(questions))
-	}
-	for i, result := range results {
-		if e := result.GetError(); e != nil {
+	for i := range questions {
+		decision, e := result(i)
+		if e != nil {
 			return statusOf(e, questions[i])
 		}
-		t.decision(result.GetDecision())
+		t.decision(decision)
 	}
-	i := t.sample.random.IntN(len(questions))
-	t.sample.keep(Answered{questions[i], t.op, results[i].GetDecision()})
+	i := t.sample.random.IntN(n)
+	decision, _ := result(i)
+	t.sample.keep(Answered{questions[i], t.op, decision})
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/pemba-authz/pemba/api/native"
 	"github.com/pemba-authz/pemba/authz"
 	"github.com/pemba-authz/pemba/check"
+	"github.com/pemba-authz/pemba/client"
 	"github.com/pemba-authz/pemba/cluster"
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
@@ -75,6 +77,21 @@ func connect(t testing.TB, listener net.Listener) *grpc.ClientConn {
 	}
 	t.Cleanup(func() { conn.Close() })
 	return conn
+}
+
+// merging returns a client that merges checks for the server of each connection.
+func merging(t testing.TB, conns []*grpc.ClientConn) []*client.Client {
+	t.Helper()
+	clients := make([]*client.Client, len(conns))
+	for i, conn := range conns {
+		c, err := client.Dial(client.Config{Addrs: []string{strings.TrimPrefix(conn.Target(), "passthrough:///")}, Merge: client.MergeAlways})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		clients[i] = c
+	}
+	return clients
 }
 
 // odd is a server that misbehaves as a test says.

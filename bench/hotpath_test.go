@@ -180,8 +180,7 @@ func TestHotPath_AllocatesNothing(t *testing.T) {
 	}
 }
 
-// The service allocates the subject set of a question, and nothing on its way.
-func TestHotPath_AllocatesOnceInTheService(t *testing.T) {
+func TestHotPath_AllocatesNothingInTheService(t *testing.T) {
 	s := namedService{"service", hotService(t, -1)}
 	g, view := memory(t, hotSchema, hotTuples(t))
 	for i, h := range hot {
@@ -191,7 +190,7 @@ func TestHotPath_AllocatesOnceInTheService(t *testing.T) {
 				t.Fatalf("%s: %v, %v", h.name, got, err)
 			}
 		})
-		if h.context == "" && n > 1 && !racing {
+		if h.context == "" && n > 0 && !racing {
 			t.Errorf("%s: %v allocations", h.name, n)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sort"
-	"strconv"
 	"sync"
 
 	"go.yaml.in/yaml/v3"
@@ -75,8 +74,7 @@ func (s *iam) question(n uint64) Question {
 func (s *iam) listed(q *Question, op Op) (int, func(int) string) {
 	o := &s.orgs[q.part]
 	letter, count := o.candidates(q, op)
-	prefix := "o" + strconv.Itoa(o.index)
-	return count, func(i int) string { return id(prefix, letter, i) }
+	return count, func(i int) string { return id(o.prefix, letter, i) }
 }
 
 // candidates says of which kind, and how many, what a list about q may hold is.

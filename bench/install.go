@@ -27,13 +27,8 @@ type Installed struct {
 // Install writes the schema of p and then, as one import, its tuples; those that
 // are there already are replaced.
 func (p *Population) Install(ctx context.Context, conn grpc.ClientConnInterface, tenant string) (Installed, error) {
-	schema, err := p.Schema()
-	if err != nil {
+	if err := p.writeSchema(ctx, conn, tenant); err != nil {
 		return Installed{}, err
-	}
-	request := &pb.WriteSchemaRequest{Tenant: tenant, Schema: schema}
-	if _, err := pb.NewSchemaServiceClient(conn).WriteSchema(ctx, request); err != nil {
-		return Installed{}, fmt.Errorf("write the schema: %w", err)
 	}
 	start := time.Now()
 	if err := p.send(ctx, conn, tenant); err != nil {
@@ -41,6 +36,18 @@ func (p *Population) Install(ctx context.Context, conn grpc.ClientConnInterface,
 	}
 	took := time.Since(start).Seconds()
 	return Installed{Tuples: p.Size(), Seconds: took, PerSecond: float64(p.Size()) / took}, nil
+}
+
+func (p *Population) writeSchema(ctx context.Context, conn grpc.ClientConnInterface, tenant string) error {
+	schema, err := p.Schema()
+	if err != nil {
+		return err
+	}
+	request := &pb.WriteSchemaRequest{Tenant: tenant, Schema: schema}
+	if _, err := pb.NewSchemaServiceClient(conn).WriteSchema(ctx, request); err != nil {
+		return fmt.Errorf("write the schema: %w", err)
+	}
+	return nil
 }
 
 // importBatch is how many tuples are written atomically: a few hundred KiB, far

@@ -12,12 +12,15 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/pemba-authz/pemba/client"
 )
 
 // Load is callers that make requests of a server. It is a value: it can be
 // changed and run again, but not at the same time.
 type Load struct {
 	Conns     []*grpc.ClientConn // callers are spread over them; at least one, unless there are Clients
+	Merging   []*client.Client   // of Merged, beside Conns; callers are spread over them
 	Clients   []Client           // instead of Conns, for other systems; callers are spread over them
 	Op        Op
 	Mix       Mix // of Mixed; nil = DefaultMix
@@ -38,6 +41,8 @@ func (l *Load) validate() error {
 		return errors.New("a load needs a connection, a caller, and a duration or a number of requests")
 	case !l.Op.Valid():
 		return fmt.Errorf("%q is no operation", l.Op)
+	case l.Op == Merged && len(l.Merging) == 0:
+		return errors.New("a load of merged checks needs a client that merges")
 	case len(l.Clients) > 0 && !slices.Contains(clientOps, l.Op):
 		return fmt.Errorf("%s is an operation of pemba's native API only", l.Op)
 	case l.Rate > 0 && l.arrivals() < 1:
@@ -136,6 +141,8 @@ func (l *Load) caller(i int) runner {
 		c.tally = append(c.tally, newTally(s.Op, newSample(s.Op, kept, random)))
 		if len(l.Clients) > 0 {
 			c.requests = append(c.requests, l.clientRequest(s.Op, l.Clients[i%len(l.Clients)], source, random))
+		} else if s.Op == Merged {
+			c.requests = append(c.requests, &mergedRequest{client: l.Merging[i%len(l.Merging)], tenant: l.Tenant, source: source})
 		} else {
 			c.requests = append(c.requests, l.request(s.Op, l.Conns[i%len(l.Conns)], source, random))
 		}

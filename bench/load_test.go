@@ -19,6 +19,7 @@ import (
 func TestMeasure_EveryOperationIsVerified(t *testing.T) {
 	p := population(t, 2*MinTuples, 1)
 	load := Load{Conns: serve(t, p, 0, 2), Callers: 3, Requests: 150, Batch: 7, Questions: p.Questions(1, 0), Verify: 60}
+	load.Merging = merging(t, load.Conns)
 	series, err := Measure(t.Context(), load, Ops, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -35,11 +36,11 @@ func TestMeasure_EveryOperationIsVerified(t *testing.T) {
 		if decides := !s.Op.IsEcho() && s.Op != Write; decides != (s.Verified >= 30) {
 			t.Errorf("%s: %d answers verified", s.Op, s.Verified)
 		}
-		asks := s.Op == Check || s.Op == Batch || s.Op == Stream
+		asks := s.Op == Check || s.Op == Batch || s.Op == Stream || s.Op == Merged
 		if asks != (s.AllowedShare > 0) && s.Op != Mixed {
 			t.Errorf("%s: %v of the answers are allowed", s.Op, s.AllowedShare)
 		}
-		if want := s.Op.Echo(); asks && s.Against != want {
+		if want := s.Op.Against(); asks && s.Against != want {
 			t.Errorf("%s is compared with %q, not %q", s.Op, s.Against, want)
 		}
 	}

@@ -23,7 +23,7 @@ func DefaultMix() Mix {
 }
 
 // ParseMix reads "check=95,list=4,write=1". "list" stands for both lists in equal
-// parts. Streams and mixed itself cannot be mixed.
+// parts. Streams, merged checks and mixed itself cannot be mixed.
 func ParseMix(text string) (Mix, error) {
 	var m Mix
 	for part := range strings.SplitSeq(text, ",") {
@@ -35,7 +35,7 @@ func ParseMix(text string) (Mix, error) {
 		switch op := Op(name); {
 		case name == "list":
 			m = append(m, Share{ListObjects, weight / 2}, Share{ListSubjects, weight / 2})
-		case op.Valid() && op != Mixed && !op.streams():
+		case op.Valid() && op != Mixed && op != Merged && !op.streams():
 			m = append(m, Share{op, weight})
 		default:
 			return nil, fmt.Errorf("%q cannot be mixed", name)

@@ -14,6 +14,7 @@ const (
 	Batch        Op = "batch"
 	StreamEcho   Op = "stream-echo"
 	Stream       Op = "stream" // one stream for each caller, many checks in flight on it
+	Merged       Op = "merged" // checks by package client, which sends those of several callers together
 	ListObjects  Op = "list-objects"
 	ListSubjects Op = "list-subjects"
 	Write        Op = "write"
@@ -21,7 +22,7 @@ const (
 )
 
 // Ops are all operations, in the order of the constants.
-var Ops = []Op{Echo, Check, BatchEcho, Batch, StreamEcho, Stream, ListObjects, ListSubjects, Write, Mixed}
+var Ops = []Op{Echo, Check, BatchEcho, Batch, StreamEcho, Stream, Merged, ListObjects, ListSubjects, Write, Mixed}
 
 // Valid reports whether o is one of Ops.
 func (o Op) Valid() bool { return slices.Contains(Ops, o) }
@@ -38,6 +39,15 @@ func (o Op) Echo() Op {
 		return StreamEcho
 	}
 	return ""
+}
+
+// Against is the operation that o is compared with: its echo, or what it does
+// better than another; "" if there is none.
+func (o Op) Against() Op {
+	if o == Merged {
+		return Check
+	}
+	return o.Echo()
 }
 
 // IsEcho reports whether o decides nothing.

@@ -18,6 +18,7 @@ var groupLevels = [...]int{1, 3, 9, 18, 36}
 // n instance group, i instance, m image.
 type org struct {
 	index, budget int
+	prefix        string // of its ids
 
 	users, clouds, folders, accounts, groups int // groups: instance groups
 	instances                                int // what the rest of the budget holds
@@ -25,7 +26,7 @@ type org struct {
 
 func planOrg(index, budget int) org {
 	share := func(of int) int { return of * budget / partTuples }
-	o := org{index: index, budget: budget}
+	o := org{index: index, budget: budget, prefix: "o" + strconv.Itoa(index)}
 	o.users = max(36, share(600))
 	o.clouds = max(2, share(6))
 	o.folders = max(6, share(60))
@@ -48,7 +49,7 @@ type emitter struct {
 func (o *org) generate(seed uint64, yield func(tuple.Tuple) bool) int {
 	e := &emitter{
 		Rand:   rand.New(rand.NewPCG(seed, uint64(o.index))),
-		prefix: "o" + strconv.Itoa(o.index),
+		prefix: o.prefix,
 		left:   o.budget,
 		yield:  yield,
 		seen:   make(map[tuple.Key]struct{}, o.budget),

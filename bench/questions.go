@@ -1,8 +1,7 @@
 package bench
 
 import (
-	"strconv"
-
+	"github.com/pemba-authz/pemba/proto/codec"
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 	"github.com/pemba-authz/pemba/tuple"
 )
@@ -35,6 +34,14 @@ func (q *Question) item() *pb.BatchCheckItem {
 		Object:     &pb.Object{Type: q.Object.Type, Id: q.Object.ID},
 		Permission: q.Permission,
 		Subject:    subjectMessage(q.Subject),
+	}
+}
+
+// plain is q as a part of a batch that is used again.
+func (q *Question) plain() codec.Question {
+	return codec.Question{
+		HasObject: true, HasSubject: true, ObjectType: q.Object.Type, ObjectID: q.Object.ID, Permission: q.Permission,
+		SubjectType: q.Subject.Type, SubjectID: q.Subject.ID, SubjectRelation: q.Subject.Relation,
 	}
 }
 
@@ -71,16 +78,15 @@ func (o *org) questions() uint64 {
 
 // question is the n-th question about o, n < o.questions().
 func (o *org) question(n uint64) Question {
-	prefix := "o" + strconv.Itoa(o.index)
 	subjects := uint64(o.users + o.accounts)
 	s, rest := int(n%subjects), int(n/subjects)
-	q := Question{Subject: o.subject(prefix, s), part: o.index}
+	q := Question{Subject: o.subject(s), part: o.index}
 	for i := range kinds {
 		k := &kinds[i]
 		size := k.count(o) * len(k.permissions)
 		if rest < size {
 			q.Permission = k.permissions[rest%len(k.permissions)]
-			q.Object = tuple.Object{Type: k.typ, ID: id(prefix, k.letter, rest/len(k.permissions))}
+			q.Object = tuple.Object{Type: k.typ, ID: id(o.prefix, k.letter, rest/len(k.permissions))}
 			break
 		}
 		rest -= size
@@ -89,9 +95,9 @@ func (o *org) question(n uint64) Question {
 }
 
 // subject is the n-th of those who ask: the users, then the service accounts.
-func (o *org) subject(prefix string, n int) tuple.Subject {
+func (o *org) subject(n int) tuple.Subject {
 	if n < o.users {
-		return tuple.Subject{Type: "user", ID: id(prefix, 'u', n)}
+		return tuple.Subject{Type: "user", ID: id(o.prefix, 'u', n)}
 	}
-	return tuple.Subject{Type: "service_account", ID: id(prefix, 's', n-o.users)}
+	return tuple.Subject{Type: "service_account", ID: id(o.prefix, 's', n-o.users)}
 }

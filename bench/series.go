@@ -159,10 +159,10 @@ func (s *Series) summarize() {
 	}
 }
 
-// compare fills in the ratios: to the echo of the operation if that is among all,
+// compare fills in the ratios: to what the operation is compared with if that is among all,
 // else to the first of all.
 func (s *Series) compare(all []Series) {
-	against := slices.IndexFunc(all, func(o Series) bool { return o.Rounds[0].Op == s.Op.Echo() })
+	against := slices.IndexFunc(all, func(o Series) bool { return o.Rounds[0].Op == s.Op.Against() })
 	switch {
 	case against >= 0:
 	case s.Op.IsEcho() || all[0].Rounds[0].Op == s.Op:

@@ -15,6 +15,7 @@ func BenchmarkServer(b *testing.B) {
 		size int64
 	}{{"off", -1}, {"on", 0}} {
 		load := Load{Conns: serve(b, p, cache.size, 1), Questions: p.Questions(1, 0)}
+		load.Merging = merging(b, load.Conns)
 		for _, load.Callers = range []int{64} {
 			for _, load.Op = range Ops {
 				b.Run(fmt.Sprintf("cache=%s/callers=%d/%s", cache.name, load.Callers, load.Op), func(b *testing.B) {

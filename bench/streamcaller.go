@@ -163,7 +163,10 @@ func (c *streamCaller) count(answer *pb.StreamCheckResponse, due time.Time) erro
 	}
 	c.tally.answered(due, len(questions))
 	if batch := answer.GetBatch(); batch != nil {
-		return c.tally.batch(questions, batch)
+		results := batch.GetResults()
+		return c.tally.batch(questions, len(results), func(i int) (pb.Decision, *pb.Error) {
+			return results[i].GetDecision(), results[i].GetError()
+		})
 	}
 	c.tally.decision(answer.GetCheck().GetDecision())
 	c.tally.sample.keep(Answered{questions[0], c.tally.op, answer.GetCheck().GetDecision()})

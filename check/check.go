@@ -3,6 +3,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/maphash"
@@ -20,7 +21,10 @@ import (
 // share of the cache's tables.
 const EntryCost = 384
 
-const defaultMaxCost = 64 << 20
+const (
+	defaultMaxCost   = 64 << 20
+	defaultLeastWork = 40
+)
 
 // Options configures a Checker. The zero value is the default.
 type Options struct {
@@ -28,18 +32,23 @@ type Options struct {
 	MaxCost int64
 	// Limits hold for questions that bring none of their own.
 	Limits graph.Limits
+	// LeastWork is what a walk must have cost, in steps and reads, for its answer
+	// to be worth an entry. A walk that evaluated caveats always is. Default 40.
+	LeastWork int
 	// Eager looks every question up, and lets every answer enter. By default
-	// that begins when a question comes a second time, because an entry costs
-	// more than most walks and many questions never come again.
+	// that begins when a question whose walk was worth it comes a second time,
+	// because an entry costs more than most walks and many questions never come
+	// again.
 	Eager bool
 }
 
 // Checker answers questions. It is safe for concurrent use.
 type Checker struct {
 	limits graph.Limits
+	least  int                              // work that is worth an entry; 0 = any
 	cache  *ristretto.Cache[uint64, *entry] // nil = off
 	seed   uint64
-	asked  []atomic.Uint32 // by hash: the tag of the last question there; nil = eager
+	asked  []atomic.Uint32 // by hash: the tag of the last dear question there; nil = eager
 	stats  [stripes]counters
 }
 
@@ -71,6 +80,7 @@ func New(o Options) (*Checker, error) {
 	}
 	c.cache = cache
 	if !o.Eager {
+		c.least = cmp.Or(o.LeastWork, defaultLeastWork)
 		c.asked = make([]atomic.Uint32, askedSlots(most/EntryCost))
 	}
 	return c, nil
@@ -94,72 +104,133 @@ func (c *Checker) Wait() {
 // Check answers q at v, as g.Check does. An answer from the cache has cost no
 // steps and no reads.
 func (c *Checker) Check(ctx context.Context, g *graph.Graph, v store.View, q *graph.Question) (graph.Answer, error) {
-	question := *q
-	if question.Limits == (graph.Limits{}) {
-		question.Limits = c.limits
+	if q.Limits == (graph.Limits{}) && c.limits != (graph.Limits{}) {
+		limited := *q
+		limited.Limits = c.limits
+		q = &limited
 	}
-	r, err := g.Resolve(v, &question)
+	r, err := g.Resolve(v, q)
 	if err != nil {
 		return graph.Answer{}, err
 	}
+	return c.CheckResolved(ctx, g, v, &r)
+}
+
+// CheckResolved answers r, which g has resolved at a view of v's generation, as
+// Check does. The limits are those that r was resolved with.
+func (c *Checker) CheckResolved(ctx context.Context, g *graph.Graph, v store.View, r *graph.Resolved) (graph.Answer, error) {
+	var done walked
+	a, err := c.answer(ctx, g, v, r, &done)
+	c.count(&done)
+	return a, err
+}
+
+// answer is CheckResolved that leaves its walk to be counted by others.
+func (c *Checker) answer(ctx context.Context, g *graph.Graph, v store.View, r *graph.Resolved, done *walked) (graph.Answer, error) {
 	if c.cache == nil {
-		return c.walk(ctx, g, v, &r)
+		return done.walk(ctx, g, v, r)
 	}
-	k, ok := c.keyOf(g, v, &r, question.Limits)
+	k, ok := c.keyOf(g, v, r)
 	if !ok {
-		return c.walk(ctx, g, v, &r)
+		return done.walk(ctx, g, v, r)
 	}
 	defer k.release()
-	if !c.cameBefore(k.hash) {
+	again, useful := c.cameBefore(k.hash), true
+	if again {
+		e, holds := c.find(&k, v, r.Now)
+		if holds {
+			return e.answer(), nil
+		}
+		useful = c.isUseful(e)
+	} else {
 		c.counters().misses.Add(1)
-		return c.walk(ctx, g, v, &r)
 	}
-	if e := c.find(&k, v, r.Now); e != nil {
-		return e.answer(), nil
-	}
-	a, err := c.walk(ctx, g, v, &r)
-	if err == nil && a.Decision != graph.Conditional {
-		c.put(&k, newEntry(&k, g, v, &r, a))
+	a, err := done.walk(ctx, g, v, r)
+	switch {
+	case err != nil || a.Decision == graph.Conditional || !c.isDear(&a):
+	case again && useful:
+		c.put(&k, newEntry(&k, g, v, r, a))
+	case !again:
+		c.note(k.hash)
 	}
 	return a, err
 }
 
-func (c *Checker) walk(ctx context.Context, g *graph.Graph, v store.View, r *graph.Resolved) (graph.Answer, error) {
+// seldom is how many answers of a question are left out for each that is filed,
+// where the last one that was filed has not been of use.
+const seldom = 8
+
+// isUseful reports whether an entry in the place of e may be of use, which does
+// not hold any more; nil = there was none. Where writes come as often as
+// questions none would, but for the next time of calm.
+func (c *Checker) isUseful(e *entry) bool {
+	return e == nil || c.asked == nil || e.used.Load() || rand.Uint32()%seldom == 0
+}
+
+// isDear reports whether a walk has cost more than finding its answer again, with
+// what an entry costs spread over a few times.
+func (c *Checker) isDear(a *graph.Answer) bool {
+	return a.Steps+a.Reads >= c.least || a.UsedContext
+}
+
+// walked is what some walks have cost.
+type walked struct{ walks, steps, reads uint64 }
+
+func (w *walked) walk(ctx context.Context, g *graph.Graph, v store.View, r *graph.Resolved) (graph.Answer, error) {
 	a, err := g.CheckResolved(ctx, v, r)
-	n := c.counters()
-	n.walks.Add(1)
-	n.steps.Add(uint64(a.Steps))
-	n.reads.Add(uint64(a.Reads))
+	w.walks++
+	w.steps += uint64(a.Steps)
+	w.reads += uint64(a.Reads)
 	return a, err
 }
 
-// find returns the entry that answers the question, nil if there is none.
-func (c *Checker) find(k *lookup, v store.View, now int64) *entry {
+func (c *Checker) count(w *walked) {
+	if w.walks == 0 {
+		return
+	}
+	n := c.counters()
+	n.walks.Add(w.walks)
+	n.steps.Add(w.steps)
+	n.reads.Add(w.reads)
+}
+
+// find returns the question's entry, nil if there is none, and whether it
+// answers it.
+func (c *Checker) find(k *lookup, v store.View, now int64) (e *entry, holds bool) {
 	e, ok := c.cache.Get(k.hash)
 	switch {
 	case !ok || !k.equals(&e.key):
 		c.counters().misses.Add(1)
-		return nil
+		return nil, false
 	case !e.holds(v, now):
 		c.counters().stale.Add(1)
-		return nil
+		return e, false
 	}
 	c.counters().hits.Add(1)
-	return e
+	if !e.used.Load() {
+		e.used.Store(true)
+	}
+	return e, true
 }
 
-// cameBefore reports whether a question with that hash has been asked lately,
-// and notes that it has now. To be wrong costs an entry or a walk, no answer.
+// cameBefore reports whether a dear question with that hash has been asked
+// lately. To be wrong costs an entry or a walk, no answer.
 func (c *Checker) cameBefore(hash uint64) bool {
 	if c.asked == nil {
 		return true
 	}
-	slot, tag := &c.asked[hash&uint64(len(c.asked)-1)], uint32(hash>>32)|1
-	if slot.Load() == tag {
-		return true
-	}
+	slot, tag := c.tag(hash)
+	return slot.Load() == tag
+}
+
+// note notes that a dear question with that hash has been asked.
+func (c *Checker) note(hash uint64) {
+	slot, tag := c.tag(hash)
 	slot.Store(tag)
-	return false
+}
+
+func (c *Checker) tag(hash uint64) (*atomic.Uint32, uint32) {
+	return &c.asked[hash&uint64(len(c.asked)-1)], uint32(hash>>32) | 1
 }
 
 func (c *Checker) put(k *lookup, e *entry) {
@@ -176,14 +247,43 @@ type Result struct {
 	Err    error
 }
 
-// Batch answers the questions at one view, each by itself.
-func (c *Checker) Batch(ctx context.Context, g *graph.Graph, v store.View, qs []graph.Question) []Result {
-	out := make([]Result, len(qs))
+// Resolve looks up the names of questions as g.ResolveAll does, for CheckResolved.
+// Those that bring no limits get the Checker's.
+func (c *Checker) Resolve(g *graph.Graph, v store.View, qs []graph.Question, out []graph.Resolved, errs []error) {
 	for i := range qs {
-		out[i].Answer, out[i].Err = c.Check(ctx, g, v, &qs[i])
+		if qs[i].Limits == (graph.Limits{}) {
+			qs[i].Limits = c.limits
+		}
 	}
-	return out
+	g.ResolveAll(v, qs, out, errs)
 }
+
+// Batch answers the questions at one view, each by itself, in out, which has
+// their number. Those that bring no limits get the Checker's.
+func (c *Checker) Batch(ctx context.Context, g *graph.Graph, v store.View, qs []graph.Question, out []Result) {
+	var (
+		resolved [together]graph.Resolved
+		errs     [together]error
+		done     walked
+	)
+	for len(qs) > 0 {
+		n := min(len(qs), together)
+		c.Resolve(g, v, qs[:n], resolved[:n], errs[:n])
+		for i := range n {
+			out[i] = Result{Err: errs[i]}
+			if errs[i] == nil {
+				out[i].Answer, out[i].Err = c.answer(ctx, g, v, &resolved[i], &done)
+			}
+		}
+		qs, out = qs[n:], out[n:]
+	}
+	c.count(&done)
+}
+
+// together is how many questions of a batch have their names looked up at a
+// time: so few that what has been read of them is still at hand when they are
+// walked.
+const together = 16
 
 // stripes keeps processors from waiting for each other's counters: a power of two.
 const stripes = 8

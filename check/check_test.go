@@ -268,11 +268,12 @@ func TestBatch_AnswersEachByItself(t *testing.T) {
 	w.change(store.OpTouch, "doc:a#viewer@user:ann")
 	v := w.view(0)
 	w.change(store.OpDelete, "doc:a#viewer@user:ann")
-	got := w.checker.Batch(context.Background(), w.graph, v, []graph.Question{
+	got := make([]Result, 3)
+	w.checker.Batch(context.Background(), w.graph, v, []graph.Question{
 		*w.question("doc:a#see@user:ann"), *w.question("dok:a#see@user:ann"), *w.question("doc:a#see@user:bob"),
-	})
+	}, got)
 	var unknown *graph.UnknownError
-	if len(got) != 3 || got[0].Answer.Decision != graph.Allowed || !errors.As(got[1].Err, &unknown) || got[2].Answer.Decision != graph.Denied {
+	if got[0].Answer.Decision != graph.Allowed || !errors.As(got[1].Err, &unknown) || got[2].Answer.Decision != graph.Denied {
 		t.Errorf("%+v", got)
 	}
 }
@@ -389,14 +390,63 @@ func TestCheck_AWarmCheckAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestCheck_AnswersEnterWhenTheirQuestionComesAgain(t *testing.T) {
-	w := newWorld(t, Options{})
-	w.change(store.OpTouch, "doc:a#viewer@user:ann")
+func TestCheck_DearAnswersEnterWhenTheirQuestionComesAgain(t *testing.T) {
+	w := newWorld(t, Options{LeastWork: 3})
+	w.change(store.OpTouch, "doc:a#viewer@group:x#member", "group:x#member@group:y#member", "group:y#member@user:ann", "doc:a#banned@user:bob")
 	q := w.question("doc:a#see@user:ann")
 	w.expect(q, 0, graph.Allowed, false)
 	w.expect(q, 0, graph.Allowed, false)
 	w.expect(q, 0, graph.Allowed, true)
 	if s := w.checker.Stats(); s.Sets != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A walk that costs less than an entry is walked for ever.
+func TestCheck_CheapAnswersDoNotEnter(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.change(store.OpTouch, "doc:a#viewer@user:ann")
+	for range 5 {
+		w.expect(w.question("doc:a#see@user:ann"), 0, graph.Allowed, false)
+	}
+	if s := w.checker.Stats(); s.Sets != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Caveats are dear however few tuples lead to them.
+func TestCheck_AnswersWithCaveatsEnter(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.change(store.OpTouch, "doc:a#viewer@user:ann[over]")
+	q := w.question("doc:a#see@user:ann")
+	q.Context = map[string]any{"age": float64(20)}
+	w.expect(q, 0, graph.Allowed, false)
+	w.expect(q, 0, graph.Allowed, false)
+	w.expect(q, 0, graph.Allowed, true)
+}
+
+// Where every answer is overwritten before its question comes again, few are filed.
+func TestCheck_AnswersThatNeverServeEnterSeldom(t *testing.T) {
+	w := newWorld(t, Options{LeastWork: 1})
+	w.change(store.OpTouch, "doc:a#viewer@user:ann", "doc:a#banned@user:bob")
+	const rounds = 400
+	ask := func() {
+		if _, err := w.checker.Check(context.Background(), w.graph, w.view(0), w.question("doc:a#see@user:ann")); err != nil {
+			t.Fatal(err)
+		}
+		w.checker.Wait()
+	}
+	for i := range rounds {
+		w.change([]store.Op{store.OpTouch, store.OpDelete}[i%2], "doc:far#banned@user:far")
+		ask()
+	}
+	if s := w.checker.Stats(); s.Hits != 0 || s.Sets == 0 || s.Sets > rounds/4 {
+		t.Errorf("%+v", s)
+	}
+	for range 200 { // and then it is quiet
+		ask()
+	}
+	if s := w.checker.Stats(); s.Hits == 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -21,6 +21,8 @@ type entry struct {
 	// has changed in between; to moves up as later views prove that.
 	from uint64
 	to   atomic.Uint64
+
+	used atomic.Bool // it has answered a question
 }
 
 // newEntry files the answer to a question asked at v.

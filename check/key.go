@@ -46,14 +46,14 @@ func (k *lookup) release() {
 
 // keyOf returns the key of a question, and whether it has one. A question that
 // names what no tuple names has none, nor has one with contextual tuples.
-func (c *Checker) keyOf(g *graph.Graph, v store.View, r *graph.Resolved, limits graph.Limits) (k lookup, ok bool) {
+func (c *Checker) keyOf(g *graph.Graph, v store.View, r *graph.Resolved) (k lookup, ok bool) {
 	if !r.IsStored() {
 		return k, false
 	}
 	subjects := r.Subjects()
 	k.key = key{
 		graph: g.ID(), generation: v.Generation(), program: r.Program, object: r.Object,
-		subject: subjects[0], others: len(subjects) - 1, limits: limits, context: len(r.Context) > 0 && g.UsesContext(r),
+		subject: subjects[0], others: len(subjects) - 1, limits: r.Limits(), context: len(r.Context) > 0 && g.UsesContext(r),
 	}
 	if k.context || len(subjects) > 1 {
 		k.buffer = buffers.Get().(*[]byte)

@@ -18,6 +18,7 @@ type ObjectsQuestion struct {
 	Limits           Limits
 	Prefix           string // only ids that begin with it
 	Skip             uint64 // Position of the last Listed of an earlier call with the same question at the same view and time; 0 = from the start
+	NoIDs            bool   // leave Listed.ID empty, for those who only count: names are not even read
 }
 
 // SubjectsQuestion asks which subjects of a kind have a permission on an object.
@@ -29,8 +30,9 @@ type SubjectsQuestion struct {
 	Contextual     []tuple.Tuple
 	Now            int64
 	Limits         Limits
-	Prefix         string // as in ObjectsQuestion
+	Prefix         string // as in ObjectsQuestion; the wildcard is listed in any case
 	Skip           uint64
+	NoIDs          bool
 }
 
 // Listed is one result of a list. Its decision, missing names and error are
@@ -63,13 +65,22 @@ type list struct {
 	yield   func(Listed) bool
 	stopped bool // by yield
 
-	prefix         string
-	skip, position uint64
+	selection
+	position uint64
+	waiting  waitingNodes
 }
 
-func (l *list) begin(ctx context.Context, g *Graph, v store.View, yield func(Listed) bool, prefix string, skip uint64) {
-	l.ctx, l.g, l.view, l.yield, l.prefix, l.skip = ctx, g, v, yield, prefix, skip
+// selection says what of a list is wanted.
+type selection struct {
+	prefix string
+	skip   uint64
+	noIDs  bool
+}
+
+func (l *list) begin(ctx context.Context, g *Graph, v store.View, yield func(Listed) bool, wanted selection) {
+	l.ctx, l.g, l.view, l.yield, l.selection = ctx, g, v, yield, wanted
 	l.position, l.steps, l.stopped = 0, 0, false
+	l.waiting.n, l.waiting.most = 0, 1
 	l.states.reset()
 	l.listed.reset()
 	l.rows = walks.Get().(*walk)
@@ -80,6 +91,7 @@ func (l *list) begin(ctx context.Context, g *Graph, v store.View, yield func(Lis
 
 // end drops what the list refers to and returns what it has cost.
 func (l *list) end(deciders ...*decider) (ListCost, error) {
+	l.giveWaiting()
 	cost, err := ListCost{l.steps, l.rows.reads}, l.rows.err
 	for _, d := range append(deciders, &decider{walk: l.rows}) {
 		if d.walk != nil {
@@ -100,8 +112,12 @@ func (l *list) mayGoOn() bool { return !l.stopped && l.rows.err == nil }
 // candidate numbers a further candidate and reports whether it is asked for.
 // Which candidates there are, and in which order, must not depend on Skip.
 func (l *list) candidate(n store.Node) (id string, asked bool) {
-	if l.position++; l.position <= l.skip {
+	l.giveWaiting()
+	if l.position++; l.position <= l.skip || l.stopped {
 		return "", false
+	}
+	if l.noIDs && l.prefix == "" {
+		return "", true
 	}
 	if isLocal(n) {
 		id = l.rows.object(n).ID
@@ -113,5 +129,8 @@ func (l *list) candidate(n store.Node) (id string, asked bool) {
 
 // give yields what is known of the candidate that was last numbered.
 func (l *list) give(id string, d Decision, missing []string, err error) {
+	if l.noIDs {
+		id = ""
+	}
 	l.stopped = !l.yield(Listed{ID: id, Decision: d, Missing: missing, Err: err, Position: l.position})
 }

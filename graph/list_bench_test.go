@@ -107,8 +107,8 @@ var longLists = []struct {
 	{"SubjectsExceptions", "folder:public", "see", "user:", many/10 + 1},
 }
 
-// runLong lists one of longLists and returns how much there was.
-func (w *world) runLong(i int, yield func(Listed) bool) error {
+// runLong lists one of longLists.
+func (w *world) runLong(i int, noIDs bool, yield func(Listed) bool) error {
 	l := longLists[i]
 	tp, err := tuple.ParseTuple(l.object + "x#" + l.permission + "@" + l.subject + "x")
 	if err != nil {
@@ -118,22 +118,27 @@ func (w *world) runLong(i int, yield func(Listed) bool) error {
 	if subject.ID == "" {
 		o := tuple.Object{Type: tp.Object.Type, ID: tp.Object.ID[:len(tp.Object.ID)-1]}
 		_, err = w.graph.ListSubjects(context.Background(), w.view(), &SubjectsQuestion{
-			Object: o, Permission: l.permission, Type: "user", Now: w.now}, yield)
+			Object: o, Permission: l.permission, Type: "user", Now: w.now, NoIDs: noIDs}, yield)
 		return err
 	}
 	_, err = w.graph.ListObjects(context.Background(), w.view(), &ObjectsQuestion{
-		Type: "doc", Permission: l.permission, Subjects: []tuple.Subject{subject}, Now: w.now}, yield)
+		Type: "doc", Permission: l.permission, Subjects: []tuple.Subject{subject}, Now: w.now, NoIDs: noIDs}, yield)
 	return err
 }
 
-func BenchmarkList(b *testing.B) {
+func BenchmarkList(b *testing.B) { benchmarkLong(b, false) }
+
+// BenchmarkListCount lists without ids.
+func BenchmarkListCount(b *testing.B) { benchmarkLong(b, true) }
+
+func benchmarkLong(b *testing.B, noIDs bool) {
 	w := listWorld(b)
 	for i, l := range longLists {
 		b.Run(l.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				n := 0
-				if err := w.runLong(i, func(Listed) bool { n++; return true }); err != nil || n != l.want {
+				if err := w.runLong(i, noIDs, func(Listed) bool { n++; return true }); err != nil || n != l.want {
 					b.Fatal(n, err)
 				}
 			}
@@ -151,7 +156,7 @@ func BenchmarkListFirst(b *testing.B) {
 		}
 		b.Run(l.name, func(b *testing.B) {
 			for b.Loop() {
-				if err := w.runLong(i, func(Listed) bool { return false }); err != nil {
+				if err := w.runLong(i, false, func(Listed) bool { return false }); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -209,7 +209,7 @@ func TestList_StopsWhenTheCallerHasEnough(t *testing.T) {
 	w := listWorld(t)
 	for i, l := range longLists {
 		n := 0
-		if err := w.runLong(i, func(Listed) bool { n++; return n < 10 }); err != nil || n != min(10, l.want) {
+		if err := w.runLong(i, false, func(Listed) bool { n++; return n < 10 }); err != nil || n != min(10, l.want) {
 			t.Errorf("%s: %d, %v", l.name, n, err)
 		}
 	}
@@ -223,7 +223,7 @@ func TestList_ManyResults(t *testing.T) {
 	for i, l := range longLists {
 		seen := make(map[string]bool, l.want)
 		var last uint64
-		err := w.runLong(i, func(r Listed) bool {
+		err := w.runLong(i, false, func(r Listed) bool {
 			if seen[r.ID] || r.Position <= last || r.Err != nil || r.Missing != nil {
 				t.Fatalf("%s: %+v", l.name, r)
 			}
@@ -233,7 +233,7 @@ func TestList_ManyResults(t *testing.T) {
 		if err != nil || len(seen) != l.want {
 			t.Errorf("%s: %d, %v", l.name, len(seen), err)
 		}
-		allocs := testing.AllocsPerRun(1, func() { _ = w.runLong(i, func(Listed) bool { return true }) })
+		allocs := testing.AllocsPerRun(1, func() { _ = w.runLong(i, false, func(Listed) bool { return true }) })
 		if !racing && allocs > 400 {
 			t.Errorf("%s: %v allocations", l.name, allocs)
 		}

@@ -24,7 +24,7 @@ func (g *Graph) ListObjects(ctx context.Context, v store.View, q *ObjectsQuestio
 	}
 	l := objectLists.Get().(*objectList)
 	l.r = r
-	l.begin(ctx, g, v, yield, q.Prefix, q.Skip)
+	l.begin(ctx, g, v, yield, selection{q.Prefix, q.Skip, q.NoIDs})
 	l.ways = g.waysTo(r.Program)
 	l.half = min(r.limits.Depth/2, mostNested/2)
 	l.runObjects()
@@ -269,9 +269,7 @@ func (l *objectList) arriveLast(n store.Node, isGuarded, isCertain bool) {
 	case isGuarded:
 		l.decideObject(n)
 	default:
-		if id, asked := l.candidate(n); asked {
-			l.give(id, Allowed, nil, nil)
-		}
+		l.grant(n)
 	}
 }
 
@@ -284,9 +282,7 @@ func (l *objectList) allow(at int32) {
 	s.mark = isCertain
 	program, n, from := s.program, s.node, arrival{true, s.steps}
 	if program == 0 {
-		if id, asked := l.candidate(n); asked {
-			l.give(id, Allowed, nil, nil)
-		}
+		l.grant(n)
 	}
 	l.follow(l.ways.here[program], n, from)
 	if len(l.ways.onward[program]) > 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/pemba-authz/pemba/store"
@@ -26,7 +25,7 @@ func (g *Graph) ListSubjects(ctx context.Context, v store.View, q *SubjectsQuest
 		subjectLists.Put(l)
 		return ListCost{}, err
 	}
-	l.begin(ctx, g, v, yield, q.Prefix, q.Skip)
+	l.begin(ctx, g, v, yield, selection{q.Prefix, q.Skip, q.NoIDs})
 	l.doing, l.wildcard, l.covers = certainly, false, false
 	l.runSubjects()
 	cost, err := l.end(&l.fresh, &l.named)
@@ -194,10 +193,10 @@ func (l *subjectList) name(n store.Node, c certainty) {
 	if !l.listed.add(n) {
 		return
 	}
-	if c != certainly {
+	if c == certainly {
+		l.grant(n)
+	} else {
 		l.decideNamed(n, c)
-	} else if id, asked := l.candidate(n); asked {
-		l.give(id, Allowed, nil, nil)
 	}
 }
 
@@ -337,7 +336,8 @@ func (l *subjectList) decideFresh() {
 	if !l.covers || !l.mayGoOn() {
 		return
 	}
-	if l.position++; l.position > l.skip && strings.HasPrefix(tuple.Wildcard, l.prefix) {
+	l.giveWaiting()
+	if l.position++; l.position > l.skip && !l.stopped {
 		l.give(tuple.Wildcard, a.Decision, a.Missing, err)
 	}
 }

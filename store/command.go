@@ -248,15 +248,14 @@ func (c *Command) writeBounds() error {
 			return fmt.Errorf("precondition %d: unknown kind %d", i, p.Kind)
 		}
 	}
-	seen := make(map[tuple.Key]struct{}, len(c.Updates))
-	for i, u := range c.Updates {
-		if err := inUpdate(i, u.bounds()); err != nil {
+	again, _, isAgain := FirstDuplicate(c.Updates)
+	for i := range c.Updates {
+		if err := inUpdate(i, c.Updates[i].bounds()); err != nil {
 			return err
 		}
-		if _, dup := seen[u.Tuple.Key()]; dup {
-			return fmt.Errorf("update %d: %s occurs twice in one write", i, u.Tuple.Key())
+		if isAgain && i == again {
+			return fmt.Errorf("update %d: %s occurs twice in one write", i, c.Updates[i].Tuple.Key())
 		}
-		seen[u.Tuple.Key()] = struct{}{}
 	}
 	return validRecords(c.Records)
 }
@@ -285,7 +284,7 @@ func (c *Command) wideFilters() int {
 }
 
 // bounds checks what the store's layout needs of a tuple.
-func (u Update) bounds() error {
+func (u *Update) bounds() error {
 	t := u.Tuple
 	switch {
 	case u.Op < OpCreate || u.Op > OpDelete:

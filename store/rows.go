@@ -90,14 +90,28 @@ func (r *Rows) nextOf(mask ShapeMask) bool {
 		return false
 	}
 	keys := r.p.body[r.keys : r.keys+uint64(r.n+1)>>1]
-	for i := r.i; i < r.n; i++ {
-		if key := rowKey(load(&keys[i>>1]) >> (32 * (i & 1))); key.isIn(mask) {
-			r.shape, r.value, r.i = key.shape(), load(&r.p.body[r.block+blockHead+uint64(i)]), i+1
-			return true
+	for i, n := r.i, r.n; i < n; {
+		word := load(&keys[i>>1])
+		if i&1 == 0 {
+			if key := rowKey(word); key.isIn(mask) {
+				return r.stepTo(i, key)
+			}
+			if i++; i == n {
+				break
+			}
 		}
+		if key := rowKey(word >> 32); key.isIn(mask) {
+			return r.stepTo(i, key)
+		}
+		i++
 	}
 	r.i = r.n
 	return false
+}
+
+func (r *Rows) stepTo(i uint32, key rowKey) bool {
+	r.shape, r.value, r.i = key.shape(), load(&r.p.body[r.block+blockHead+uint64(i)]), i+1
+	return true
 }
 
 // isIn reports whether the row is an object's and its shape is in mask.

@@ -3,6 +3,7 @@ package native
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/pemba-authz/pemba/authz"
 	"github.com/pemba-authz/pemba/internal/telemetry"
+	"github.com/pemba-authz/pemba/proto/codec"
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
 	"github.com/pemba-authz/pemba/tuple"
 )
@@ -37,8 +39,6 @@ type checkFrame struct {
 	frame  *pembav1.CheckFrame
 	n      int // questions
 
-	contexts []string // of the questions; nil = none has one
-
 	ctx    context.Context
 	cancel context.CancelFunc
 	call   telemetry.Call
@@ -46,17 +46,49 @@ type checkFrame struct {
 
 	asked authz.Consistency
 	at    authz.Viewpoint
-	atErr error         // why there is no viewpoint
-	done  []frameResult // each written by who took its index from next
-	next  atomic.Int32  // the first question that nobody has taken
+	atErr error // why there is no viewpoint
+	*frameRoom
+	next atomic.Int32 // the first question that nobody has taken
 
 	mu      sync.Mutex
-	ready   []uint32    // guarded by mu: answered and not sent
 	over    bool        // guarded by mu: the first goroutine is done
 	seen    int32       // guarded by mu: next at the last tick
 	helpers int         // guarded by mu: ever started to answer
 	busy    int         // guarded by mu: goroutines that answer or send
+	shared  int         // guarded by mu: goroutines beside the first, ever
 	timer   *time.Timer // guarded by mu; nil = there is only one question
+}
+
+// A frameRoom is what the questions of a frame take. It is used again, unless
+// several goroutines have had a part in the frame.
+type frameRoom struct {
+	questions []authz.Question
+	wrong     []error // by question, what cannot be translated; nil = nothing
+	resolved  authz.Resolved
+	done      []frameResult // each written by who took its index from next
+	ready     []uint32      // guarded by the frame's mu: answered and not sent
+}
+
+var frameRooms = sync.Pool{New: func() any { return new(frameRoom) }}
+
+func newFrameRoom(n int) *frameRoom {
+	r := frameRooms.Get().(*frameRoom)
+	r.questions = slices.Grow(r.questions, n)
+	r.done = slices.Grow(r.done, n)[:n]
+	r.ready = slices.Grow(r.ready, n)
+	return r
+}
+
+// release gives the room back, but for its errors: those are rare.
+func (r *frameRoom) release() {
+	if cap(r.questions) > mostKept {
+		return
+	}
+	clear(r.questions)
+	clear(r.done)
+	r.resolved.Clear()
+	r.questions, r.done, r.ready, r.wrong = r.questions[:0], r.done[:0], r.ready[:0], nil
+	frameRooms.Put(r)
 }
 
 // A frameResult is what a question came to.
@@ -68,17 +100,18 @@ type frameResult struct {
 }
 
 // answerFrame answers all questions of a frame. Its error is that of the stream.
-func (c *checkStream) answerFrame(r *pembav1.StreamCheckRequest) error {
-	s, frame := c.server, r.GetFrame()
+func (c *checkStream) answerFrame(id uint64, frame *pembav1.CheckFrame) error {
+	s := c.server
 	if err := checkFrameShape(frame); err != nil {
-		return c.send(s.streamError(r, err))
+		failed := s.streamError(id, err)
+		return c.send(&failed)
 	}
 	n := len(frame.GetQuestions()) / frameFields
 	f := &checkFrame{
-		stream: c, id: r.GetId(), frame: frame, n: n, done: make([]frameResult, n), ready: make([]uint32, 0, n),
-		contexts: contextsOf(frame, n), call: s.frames.Begin(), busy: 1,
+		stream: c, id: id, frame: frame, n: n, frameRoom: newFrameRoom(n), call: s.frames.Begin(), busy: 1,
 	}
 	f.ctx, f.span = s.guard.tracer.Sample(c.ctx, pembav1.PermissionService_ServiceDesc.ServiceName, "StreamCheck/Frame")
+	f.translate()
 	f.choose()
 	if n > 1 {
 		f.mu.Lock()
@@ -91,8 +124,13 @@ func (c *checkStream) answerFrame(r *pembav1.StreamCheckRequest) error {
 	if f.timer != nil {
 		f.timer.Stop()
 	}
+	alone := f.shared == 0
 	f.mu.Unlock()
-	return f.leave()
+	err := f.leave()
+	if alone {
+		f.release()
+	}
+	return err
 }
 
 // checkFrameShape says what is wrong with a frame as a whole.
@@ -120,6 +158,27 @@ func checkFrameShape(f *pembav1.CheckFrame) error {
 	return nil
 }
 
+// translate translates the questions as checkOf does.
+func (f *checkFrame) translate() {
+	numbers := f.frame.GetQuestions()
+	for i := range f.n {
+		of := numbers[i*frameFields:][:frameFields]
+		f.questions = append(f.questions, authz.Question{
+			Object: tuple.Object{Type: f.text(of[0]), ID: f.text(of[1])}, Permission: f.text(of[2]),
+			Subject: plainSubject(f.text(of[3]), f.text(of[4]), f.text(of[5])),
+		})
+		if f.questions[i].Permission == "" {
+			f.refuse(i, missingPermission())
+		}
+	}
+	for i, text := range contextsOf(f.frame, f.n) {
+		var err error
+		if f.questions[i].Context, err = contextOf("context_json", text); err != nil {
+			f.refuse(i, err)
+		}
+	}
+}
+
 // contextsOf returns the contexts of a frame's n questions, nil = none has one.
 func contextsOf(f *pembav1.CheckFrame, n int) []string {
 	if len(f.GetContexts()) == 0 {
@@ -130,6 +189,23 @@ func contextsOf(f *pembav1.CheckFrame, n int) []string {
 		contexts[c.GetQuestion()] = c.GetContextJson()
 	}
 	return contexts
+}
+
+// refuse notes what is wrong with a question, the first thing of several.
+func (f *checkFrame) refuse(i int, err error) {
+	if f.wrong == nil {
+		f.wrong = make([]error, f.n)
+	}
+	if f.wrong[i] == nil {
+		f.wrong[i] = err
+	}
+}
+
+func (f *checkFrame) text(number uint32) string {
+	if number == 0 {
+		return ""
+	}
+	return f.frame.GetTexts()[number-1]
 }
 
 // choose finds where the frame's questions are answered, within its time.
@@ -149,7 +225,8 @@ func (f *checkFrame) choose() {
 	f.atErr = err
 }
 
-// view is its own function so that a panic is the frame's error only.
+// view finds the view, and there the names of all questions. It is its own
+// function so that a panic is the frame's error only.
 func (f *checkFrame) view() (err error) {
 	s := f.stream.server
 	defer func() {
@@ -158,17 +235,22 @@ func (f *checkFrame) view() (err error) {
 		}
 	}()
 	f.at, err = s.service.Viewpoint(f.ctx, f.frame.GetTenant(), f.asked)
+	if err == nil {
+		f.at.Resolve(f.questions, &f.resolved)
+	}
 	return err
 }
 
 // work answers questions until all are taken.
 func (f *checkFrame) work() {
+	measured := f.stream.server.checks.Series()
 	for {
 		i := int(f.next.Add(1)) - 1
 		if i >= f.n {
 			return
 		}
 		f.answer(i)
+		measured.Ended(uint32(f.done[i].err.GetCode()))
 		f.mu.Lock()
 		f.ready = append(f.ready, uint32(i))
 		f.mu.Unlock()
@@ -177,21 +259,12 @@ func (f *checkFrame) work() {
 
 func (f *checkFrame) answer(i int) {
 	s, r := f.stream.server, &f.done[i]
-	call := s.checks.Begin()
 	defer func() {
 		if p := recover(); p != nil {
 			*r = frameResult{err: s.guard.itemError("", s.guard.panicked("StreamCheck", p))}
 		}
-		call.End(uint32(r.err.GetCode()))
 	}()
-	q, err := f.question(i)
-	if err == nil {
-		err = f.atErr
-	}
-	var a authz.Answer
-	if err == nil {
-		a, err = f.at.Check(f.ctx, &q)
-	}
+	a, err := f.decide(i)
 	if err != nil {
 		r.err = s.guard.itemError("", stopped(f.stream.ctx, atConsistency(err, f.asked)))
 		return
@@ -199,30 +272,14 @@ func (f *checkFrame) answer(i int) {
 	*r = frameResult{decision: decisionOf(a.Decision), steps: count(a.Steps), reads: count(a.Reads), missing: a.Missing}
 }
 
-// question translates a question as checkRequestOf does.
-func (f *checkFrame) question(i int) (authz.Question, error) {
-	numbers := f.frame.GetQuestions()[i*frameFields:][:frameFields]
-	q := authz.Question{
-		Object:     tuple.Object{Type: f.text(numbers[0]), ID: f.text(numbers[1])},
-		Permission: f.text(numbers[2]),
-		Subject:    plainSubject(f.text(numbers[3]), f.text(numbers[4]), f.text(numbers[5])),
+func (f *checkFrame) decide(i int) (authz.Answer, error) {
+	if f.wrong != nil && f.wrong[i] != nil {
+		return authz.Answer{}, f.wrong[i]
 	}
-	if q.Permission == "" {
-		return q, missingPermission()
+	if f.atErr != nil {
+		return authz.Answer{}, f.atErr
 	}
-	if len(f.contexts) == 0 {
-		return q, nil
-	}
-	var err error
-	q.Context, err = contextOf("context_json", f.contexts[i])
-	return q, err
-}
-
-func (f *checkFrame) text(number uint32) string {
-	if number == 0 {
-		return ""
-	}
-	return f.frame.GetTexts()[number-1]
+	return f.at.CheckResolved(f.ctx, &f.resolved, i)
 }
 
 // tick runs while the frame takes long.
@@ -240,6 +297,7 @@ func (f *checkFrame) tick() {
 	}
 	if stuck || len(f.ready) > 0 {
 		f.busy++
+		f.shared++
 		f.stream.workers.Go(func() { // the first goroutine is one of the workers, so this is before their end
 			_ = f.flush() // a stream that is broken tells who receives
 			if stuck {
@@ -274,7 +332,7 @@ func (f *checkFrame) flush() error {
 	if len(ready) == 0 {
 		return nil
 	}
-	reply := &frameReply{}
+	reply := &frameReply{message: codec.StreamAnswer{ID: f.id, Kind: codec.IsFrame}}
 	answer := &reply.answer
 	numbers := make([]int32, 2*len(ready))
 	answer.Decisions = make([]pembav1.Decision, len(ready))
@@ -300,16 +358,15 @@ func (f *checkFrame) flush() error {
 		reply.time.Seconds, reply.time.Nanos = seconds(f.at.Time)
 		answer.Token, answer.DecisionTime = f.at.Token, &reply.time
 	}
-	reply.wrapper.Frame, reply.response.Id, reply.response.Answer = answer, f.id, &reply.wrapper
-	return f.stream.send(&reply.response)
+	reply.message.Frame = answer
+	return f.stream.send(&reply.message)
 }
 
 // A frameReply is a message with its parts in one allocation.
 type frameReply struct {
-	response pembav1.StreamCheckResponse
-	wrapper  pembav1.StreamCheckResponse_Frame
-	answer   pembav1.CheckFrameAnswer
-	time     timestamppb.Timestamp
+	message codec.StreamAnswer
+	answer  pembav1.CheckFrameAnswer
+	time    timestamppb.Timestamp
 }
 
 // end counts and traces the frame.

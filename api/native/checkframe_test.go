@@ -222,10 +222,11 @@ func FuzzCheckFrame(f *testing.F) {
 		if proto.Unmarshal(b, frame) != nil || checkFrameShape(frame) != nil {
 			return
 		}
-		c := &checkFrame{frame: frame, n: len(frame.GetQuestions()) / frameFields}
-		c.contexts = contextsOf(frame, c.n)
-		for i := range c.n {
-			_, _ = c.question(i)
+		n := len(frame.GetQuestions()) / frameFields
+		c := &checkFrame{frame: frame, n: n, frameRoom: newFrameRoom(n)}
+		if c.translate(); len(c.questions) != n {
+			t.Errorf("%d of %d questions", len(c.questions), n)
 		}
+		c.release()
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/pemba-authz/pemba/proto/codec"
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
 
@@ -24,7 +25,7 @@ const maxWaiting = 1024
 // and flow control does the rest.
 type checkStream struct {
 	server *permissionServer
-	stream grpc.BidiStreamingServer[pembav1.StreamCheckRequest, pembav1.StreamCheckResponse]
+	stream grpc.ServerStream
 	ctx    context.Context
 
 	receiving sync.Mutex
@@ -37,8 +38,9 @@ type checkStream struct {
 	workers   sync.WaitGroup
 }
 
-// StreamCheck answers questions as they come.
-func (s *permissionServer) StreamCheck(stream grpc.BidiStreamingServer[pembav1.StreamCheckRequest, pembav1.StreamCheckResponse]) error {
+// serveStream is the handler of StreamCheck: it answers questions as they come.
+func serveStream(srv any, stream grpc.ServerStream) error {
+	s := srv.(*permissionServer)
 	leave, err := s.streams.stay()
 	if err != nil {
 		return err
@@ -124,11 +126,19 @@ func (c *checkStream) sendingFor() time.Duration {
 	return time.Since(c.begun) - time.Duration(since)
 }
 
+// streamCall is what one message of a stream takes, to be used again.
+type streamCall struct {
+	asked  codec.StreamQuestion
+	answer codec.StreamAnswer
+	room   *batchCall // of batches; nil = there was none yet
+}
+
 // work receives and answers until the client has sent everything.
 func (c *checkStream) work() (err error) {
+	call := new(streamCall)
 	for c.ctx.Err() == nil {
 		c.receiving.Lock()
-		request, err := c.stream.Recv()
+		err := c.stream.RecvMsg(&call.asked)
 		c.receiving.Unlock()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -139,10 +149,11 @@ func (c *checkStream) work() (err error) {
 		if err != nil {
 			return err
 		}
-		if waits(request) {
-			err = c.answerLater(request)
+		if waits(&call.asked) {
+			err = c.answerLater(call)
+			call = new(streamCall)
 		} else {
-			err = c.answer(request)
+			err = c.answer(call)
 		}
 		if err != nil {
 			return err
@@ -169,13 +180,15 @@ func (c *checkStream) admit() error {
 }
 
 // waits reports whether an answer may have to wait for more than this node.
-func waits(r *pembav1.StreamCheckRequest) bool {
-	consistency := r.GetCheck().GetConsistency()
-	if b := r.GetBatch(); b != nil {
-		consistency = b.GetConsistency()
-	}
-	if f := r.GetFrame(); f != nil {
-		consistency = f.GetConsistency()
+func waits(q *codec.StreamQuestion) bool {
+	var consistency *pembav1.Consistency
+	switch q.Kind {
+	case codec.IsCheck:
+		consistency = q.Check.Consistency
+	case codec.IsBatch:
+		consistency = q.Batch.Consistency
+	case codec.IsFrame:
+		consistency = q.Frame.GetConsistency()
 	}
 	switch consistency.GetLevel().(type) {
 	case *pembav1.Consistency_AtLeast, *pembav1.Consistency_Exactly, *pembav1.Consistency_Latest:
@@ -185,7 +198,7 @@ func waits(r *pembav1.StreamCheckRequest) bool {
 }
 
 // answerLater answers in a goroutine of its own.
-func (c *checkStream) answerLater(r *pembav1.StreamCheckRequest) error {
+func (c *checkStream) answerLater(call *streamCall) error {
 	select {
 	case c.waiting <- struct{}{}:
 	case <-c.ctx.Done():
@@ -193,20 +206,25 @@ func (c *checkStream) answerLater(r *pembav1.StreamCheckRequest) error {
 	}
 	c.workers.Go(func() {
 		defer func() { <-c.waiting }()
-		_ = c.answer(r) // a stream that is broken tells who receives
+		_ = c.answer(call) // a stream that is broken tells who receives
 	})
 	return nil
 }
 
-func (c *checkStream) answer(r *pembav1.StreamCheckRequest) error {
-	if r.GetFrame() != nil {
-		return c.answerFrame(r)
+func (c *checkStream) answer(call *streamCall) error {
+	if call.asked.Kind == codec.IsFrame {
+		return c.answerFrame(call.asked.ID, call.asked.Frame)
 	}
-	return c.send(c.server.streamReply(c.ctx, r))
+	c.server.streamAnswer(c.ctx, call)
+	err := c.send(&call.answer)
+	if cap(call.asked.Batch.Items) > mostKept {
+		*call = streamCall{}
+	}
+	return err
 }
 
 // send sends one message, unless the handler is about to end.
-func (c *checkStream) send(reply *pembav1.StreamCheckResponse) error {
+func (c *checkStream) send(reply *codec.StreamAnswer) error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	if c.closed.Load() {
@@ -214,45 +232,47 @@ func (c *checkStream) send(reply *pembav1.StreamCheckResponse) error {
 	}
 	c.since.Store(int64(time.Since(c.begun)) | 1) // never 0
 	defer c.since.Store(0)
-	return c.stream.Send(reply)
+	return c.stream.SendMsg(reply)
 }
 
-// streamReply answers one message. A panic is that message's error only.
-func (s *permissionServer) streamReply(ctx context.Context, r *pembav1.StreamCheckRequest) (reply *pembav1.StreamCheckResponse) {
+// streamAnswer answers one message. A panic is that message's error only.
+func (s *permissionServer) streamAnswer(ctx context.Context, call *streamCall) {
 	measured, name := s.checks, "StreamCheck/Check"
-	if r.GetBatch() != nil {
+	if call.asked.Kind == codec.IsBatch {
 		measured, name = s.batches, "StreamCheck/BatchCheck"
 	}
-	call := measured.Begin()
+	begun := measured.Begin()
 	ctx, span := s.guard.tracer.Sample(ctx, pembav1.PermissionService_ServiceDesc.ServiceName, name)
 	defer func() {
+		var failed *pembav1.Error
 		if p := recover(); p != nil {
-			reply = s.streamError(r, s.guard.panicked("StreamCheck", p))
+			call.answer = s.streamError(call.asked.ID, s.guard.panicked("StreamCheck", p))
 		}
-		endItem(call, span, reply.GetError())
+		if call.answer.Kind == codec.IsError {
+			failed = call.answer.Error
+		}
+		endItem(begun, span, failed)
 	}()
-	reply, err := s.streamAnswer(ctx, r)
-	if err != nil {
-		return s.streamError(r, stopped(ctx, err))
+	if err := s.streamDecide(ctx, call); err != nil {
+		call.answer = s.streamError(call.asked.ID, stopped(ctx, err))
 	}
-	return reply
 }
 
-func (s *permissionServer) streamAnswer(ctx context.Context, r *pembav1.StreamCheckRequest) (*pembav1.StreamCheckResponse, error) {
-	reply := &pembav1.StreamCheckResponse{Id: r.GetId()}
-	switch q := r.GetQuestion().(type) {
-	case *pembav1.StreamCheckRequest_Check:
-		a, err := s.Check(ctx, q.Check)
-		reply.Answer = &pembav1.StreamCheckResponse_Check{Check: a}
-		return reply, err
-	case *pembav1.StreamCheckRequest_Batch:
-		a, err := s.BatchCheck(ctx, q.Batch)
-		reply.Answer = &pembav1.StreamCheckResponse_Batch{Batch: a}
-		return reply, err
+func (s *permissionServer) streamDecide(ctx context.Context, call *streamCall) error {
+	a := &call.answer
+	a.ID, a.Kind = call.asked.ID, call.asked.Kind
+	switch a.Kind {
+	case codec.IsCheck:
+		return s.check(ctx, &call.asked.Check, &a.Check)
+	case codec.IsBatch:
+		if call.room == nil {
+			call.room = newBatchCall()
+		}
+		return s.batch(ctx, &call.asked.Batch, &a.Batch, call.room)
 	}
-	return nil, missing("question", "ask a check, a batch or a frame of checks")
+	return missing("question", "ask a check, a batch or a frame of checks")
 }
 
-func (s *permissionServer) streamError(r *pembav1.StreamCheckRequest, err error) *pembav1.StreamCheckResponse {
-	return &pembav1.StreamCheckResponse{Id: r.GetId(), Answer: &pembav1.StreamCheckResponse_Error{Error: s.guard.itemError("", err)}}
+func (s *permissionServer) streamError(id uint64, err error) codec.StreamAnswer {
+	return codec.StreamAnswer{ID: id, Kind: codec.IsError, Error: s.guard.itemError("", err)}
 }

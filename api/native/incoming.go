@@ -27,6 +27,15 @@ type incoming struct {
 // weighs what is incoming.
 type countingCodec struct{ codec.Codec }
 
+// Marshal lets who made v know when it has been written.
+func (c countingCodec) Marshal(v any) (mem.BufferSlice, error) {
+	data, err := c.Codec.Marshal(v)
+	if r, ok := v.(interface{ written() }); ok {
+		r.written()
+	}
+	return data, err
+}
+
 func (c countingCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	in, ok := v.(*incoming)
 	if !ok {

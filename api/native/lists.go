@@ -1,7 +1,6 @@
 package native
 
 import (
-	"context"
 	"time"
 
 	"google.golang.org/grpc"
@@ -9,13 +8,6 @@ import (
 
 	"github.com/pemba-authz/pemba/authz"
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
-)
-
-// listBatch is how many results one message of a list carries at most. The
-// first message carries less, so that it comes at once.
-const (
-	listBatch      = 512
-	firstListBatch = 16
 )
 
 // ListObjects streams the objects that a subject reaches.
@@ -36,8 +28,11 @@ func (s *permissionServer) ListObjects(r *pembav1.ListObjectsRequest, stream grp
 		return atConsistency(err, request.Consistency)
 	}
 	now := timestamppb.New(time.Unix(0, list.Time))
-	return s.sendList(stream.Context(), list, r.GetCountOnly(), func(results []*pembav1.ListedObject, count int64, cursor string) error {
-		return sendWithin(stream, &pembav1.ListObjectsResponse{Objects: results, Cursor: cursor, Count: count, Token: list.Token, DecisionTime: now}, s.streams.stall)
+	return sendList(stream.Context(), list, r.GetCountOnly(), s.listedObject, func(results []*pembav1.ListedObject, n authz.ListCount) error {
+		return sendWithin(stream, &pembav1.ListObjectsResponse{
+			Objects: results, Cursor: list.Cursor(), Token: list.Token, DecisionTime: now,
+			Count: n.Results, ConditionalCount: n.Conditional, UndecidedCount: n.Undecided,
+		}, s.streams.stall)
 	})
 }
 
@@ -67,8 +62,7 @@ func listObjectsOf(r *pembav1.ListObjectsRequest) (request authz.ListObjectsRequ
 	return request, err
 }
 
-// ListSubjects streams the subjects that reach an object. A listed subject has
-// the fields of a listed object.
+// ListSubjects streams the subjects that reach an object.
 func (s *permissionServer) ListSubjects(r *pembav1.ListSubjectsRequest, stream grpc.ServerStreamingServer[pembav1.ListSubjectsResponse]) error {
 	request, err := listSubjectsOf(r)
 	if err != nil {
@@ -86,12 +80,11 @@ func (s *permissionServer) ListSubjects(r *pembav1.ListSubjectsRequest, stream g
 		return atConsistency(err, request.Consistency)
 	}
 	now := timestamppb.New(time.Unix(0, list.Time))
-	return s.sendList(stream.Context(), list, r.GetCountOnly(), func(results []*pembav1.ListedObject, count int64, cursor string) error {
-		subjects := make([]*pembav1.ListedSubject, len(results))
-		for i, r := range results {
-			subjects[i] = &pembav1.ListedSubject{Id: r.Id, Decision: r.Decision, MissingContext: r.MissingContext, Error: r.Error}
-		}
-		return sendWithin(stream, &pembav1.ListSubjectsResponse{Subjects: subjects, Cursor: cursor, Count: count, Token: list.Token, DecisionTime: now}, s.streams.stall)
+	return sendList(stream.Context(), list, r.GetCountOnly(), s.listedSubject, func(results []*pembav1.ListedSubject, n authz.ListCount) error {
+		return sendWithin(stream, &pembav1.ListSubjectsResponse{
+			Subjects: results, Cursor: list.Cursor(), Token: list.Token, DecisionTime: now,
+			Count: n.Results, ConditionalCount: n.Conditional, UndecidedCount: n.Undecided, ExceptedCount: n.Excepted,
+		}, s.streams.stall)
 	})
 }
 
@@ -119,39 +112,6 @@ func listSubjectsOf(r *pembav1.ListSubjectsRequest) (request authz.ListSubjectsR
 	}
 	request.Consistency, err = consistencyOf(r.GetConsistency())
 	return request, err
-}
-
-// sendList sends the results in messages, at least one.
-func (s *permissionServer) sendList(ctx context.Context, list *authz.List, countOnly bool, send func([]*pembav1.ListedObject, int64, string) error) error {
-	var results []*pembav1.ListedObject
-	var count int64
-	full, failed := firstListBatch, error(nil)
-	err := list.Each(ctx, func(r authz.Listed) bool {
-		count++
-		if countOnly {
-			return true
-		}
-		results = append(results, s.listed(&r))
-		if len(results) == full {
-			failed = send(results, count, list.Cursor())
-			results, full = make([]*pembav1.ListedObject, 0, listBatch), listBatch
-		}
-		return failed == nil
-	})
-	switch {
-	case failed != nil:
-		return failed
-	case err != nil:
-		return err
-	}
-	return send(results, count, list.Cursor())
-}
-
-func (s *permissionServer) listed(r *authz.Listed) *pembav1.ListedObject {
-	if r.Err != nil {
-		return &pembav1.ListedObject{Id: r.ID, Error: s.guard.itemError("", r.Err)}
-	}
-	return &pembav1.ListedObject{Id: r.ID, Decision: decisionOf(r.Decision), MissingContext: r.Missing}
 }
 
 // cursorOf checks that a cursor is not too long; the service reads it.

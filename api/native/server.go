@@ -65,7 +65,7 @@ func New(c Config) *Server {
 		stall: c.MaxStall, beat: c.Heartbeat, stopping: s.stopping,
 	}
 	b := base{service: c.Service, maxWait: c.MaxWait, streams: s.streams}
-	s.grpc.RegisterService(g.wrap(&pembav1.PermissionService_ServiceDesc), newPermissionServer(b, g))
+	s.grpc.RegisterService(g.wrap(permissionService()), newPermissionServer(b, g))
 	s.grpc.RegisterService(g.wrap(&pembav1.TupleService_ServiceDesc), &tupleServer{base: b})
 	s.grpc.RegisterService(g.wrap(&pembav1.SchemaService_ServiceDesc), &schemaServer{base: b})
 	s.grpc.RegisterService(g.wrap(&pembav1.TenantService_ServiceDesc), &tenantServer{base: b})

@@ -329,7 +329,7 @@ func TestListObjects_OverGRPC(t *testing.T) {
 	if some, _ := list(&pembav1.ListObjectsRequest{IdPrefix: "00"}); len(some) != 100 {
 		t.Errorf("%d by prefix", len(some))
 	}
-	if none, last := list(&pembav1.ListObjectsRequest{CountOnly: true}); len(none) != 0 || last.GetCount() != 1501 {
+	if none, last := list(&pembav1.ListObjectsRequest{CountOnly: true}); len(none) != 0 || last.GetCount() != 1501 || last.GetConditionalCount() != 1 {
 		t.Errorf("count %v", last)
 	}
 	page, last := list(&pembav1.ListObjectsRequest{Limit: 700})

@@ -8,7 +8,7 @@ import (
 
 // traceCheck ends the span of a question with what the walk cost. Names and ids
 // stay out of traces.
-func traceCheck(span telemetry.Span, a authz.CheckAnswer, err error) {
+func traceCheck(span telemetry.Span, a authz.Answer, p authz.Viewpoint, err error) {
 	defer span.End()
 	if err != nil {
 		span.Failed(domainError(err).Reason)
@@ -17,27 +17,27 @@ func traceCheck(span telemetry.Span, a authz.CheckAnswer, err error) {
 	span.Text("pemba.decision", decisionText(a.Decision))
 	span.Int("pemba.steps", int64(a.Steps))
 	span.Int("pemba.reads", int64(a.Reads))
-	span.Int("pemba.revision", int64(a.Revision))
+	span.Int("pemba.revision", int64(p.Revision()))
 }
 
-func traceBatch(span telemetry.Span, a authz.BatchAnswer, err error) {
+func traceBatch(span telemetry.Span, results []authz.BatchResult, p authz.Viewpoint, err error) {
 	defer span.End()
 	if err != nil {
 		span.Failed(domainError(err).Reason)
 		return
 	}
 	steps, reads, failed := 0, 0, 0
-	for i := range a.Results {
-		steps, reads = steps+a.Results[i].Steps, reads+a.Results[i].Reads
-		if a.Results[i].Err != nil {
+	for i := range results {
+		steps, reads = steps+results[i].Steps, reads+results[i].Reads
+		if results[i].Err != nil {
 			failed++
 		}
 	}
-	span.Int("pemba.questions", int64(len(a.Results)))
+	span.Int("pemba.questions", int64(len(results)))
 	span.Int("pemba.failed", int64(failed))
 	span.Int("pemba.steps", int64(steps))
 	span.Int("pemba.reads", int64(reads))
-	span.Int("pemba.revision", int64(a.Revision))
+	span.Int("pemba.revision", int64(p.Revision()))
 }
 
 func decisionText(d authz.Decision) string {

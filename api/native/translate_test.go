@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/pemba-authz/pemba/authz"
+	"github.com/pemba-authz/pemba/proto/codec"
 	pembav1 "github.com/pemba-authz/pemba/proto/pemba/v1"
 	"github.com/pemba-authz/pemba/tuple"
 )
@@ -147,8 +148,11 @@ func FuzzTranslate(f *testing.F) {
 		}
 		var batch pembav1.BatchCheckRequest
 		if proto.Unmarshal(data, &batch) == nil {
-			request, err := batchRequestOf(&batch)
-			requireTranslation(t, err, request.Contextual)
+			var asked codec.Batch
+			asked.From(&batch)
+			if err := newBatchCall().translate(&asked); err != nil {
+				requireTranslation(t, err, nil)
+			}
 		}
 		var write pembav1.WriteRequest
 		if proto.Unmarshal(data, &write) == nil {

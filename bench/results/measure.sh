@@ -46,6 +46,8 @@ inprocess "$tuples"
 if [ "$large" -gt 0 ]; then
 	title "In this process, $large tuples"
 	inprocess "$large"
+	title "Import, restart, snapshot, collector, $large tuples"
+	shows env PEMBA_BENCH_TUPLES="$large" go test -run '^$' -bench '^Benchmark(Import|Restart|Snapshot|Collector)$' -benchtime 1x -timeout 2h ./bench
 fi
 
 title "Over gRPC, beside an echo"

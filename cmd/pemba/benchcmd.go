@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/pemba-authz/pemba/bench"
+	"github.com/pemba-authz/pemba/client"
 )
 
 // benchOptions say what is measured.
@@ -50,6 +51,7 @@ says how many, --op of which kind:
 
   check           one question, unary
   batch           --batch questions in one message
+  merged          one question, by package client, which sends those of several callers together
   stream          one stream for each caller, --in-flight requests under way on it
   list-objects    all objects of a type that a subject reaches
   list-subjects   all subjects of a type that reach an object
@@ -58,9 +60,9 @@ says how many, --op of which kind:
   echo, batch-echo, stream-echo   the same bytes, and no decision
 
 Several operations are measured in turn, in rounds, and the medians are printed.
-check, batch and stream run beside their echo, which shows what gRPC costs, unless
---compare=false; the ratios are of the items (checks, results, tuples) a second,
-to the echo or else to the first operation, and are taken within a round.
+check, batch and stream run beside their echo, which shows what gRPC costs, and merged
+beside check, unless --compare=false; the ratios are of the items (checks, results, tuples) a second,
+to that or else to the first operation, and are taken within a round.
 
 By default a caller's next request follows the answer to its last: a closed loop.
 With --rate, requests are due at fixed times, whether or not a caller is free, and
@@ -101,7 +103,7 @@ it afterwards.`,
 func (o *benchOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.ops, "op", []string{"check"}, "`operations` to measure in turn, as above")
-	f.BoolVar(&o.compare, "compare", true, "measure check, batch and stream beside their echo (with --rate: only if asked for)")
+	f.BoolVar(&o.compare, "compare", true, "measure check, batch and stream beside their echo, merged beside check (with --rate: only if asked for)")
 	f.IntSliceVar(&o.callers, "callers", []int{64}, "numbers of concurrent callers, each measured by itself")
 	f.Float64Var(&o.rate, "rate", 0, "requests a second of all callers together, due at fixed times; 0 = as fast as answers come")
 	f.DurationVar(&o.duration, "duration", 2*time.Second, "length of one run")
@@ -170,7 +172,7 @@ func (o *benchOptions) skew() float64 {
 	return 0
 }
 
-// operations are those to measure, each once, with the echoes they are compared to.
+// operations are those to measure, each once, with what they are compared to.
 func (o *benchOptions) operations() []bench.Op {
 	var ops []bench.Op
 	add := func(op bench.Op) {
@@ -180,7 +182,7 @@ func (o *benchOptions) operations() []bench.Op {
 	}
 	for _, name := range o.ops {
 		if o.compare {
-			add(bench.Op(name).Echo())
+			add(bench.Op(name).Against())
 		}
 		add(bench.Op(name))
 	}
@@ -234,6 +236,7 @@ type benchRun struct {
 	server     string
 	spawned    *spawned // nil = the server is not this program's
 	conns      []*grpc.ClientConn
+	merging    []*client.Client // as many; none unless they are measured
 	installed  *bench.Installed
 }
 
@@ -249,6 +252,16 @@ func (b *benchRun) dial() error {
 			return err
 		}
 		b.conns = append(b.conns, conn)
+		if !slices.Contains(b.options.ops, string(bench.Merged)) {
+			continue
+		}
+		merging, err := client.Dial(client.Config{
+			Addrs: first.addrs[:1], Timeout: b.app.timeout, Merge: client.MergeAlways, DialOptions: first.options,
+		})
+		if err != nil {
+			return err
+		}
+		b.merging = append(b.merging, merging)
 	}
 	return nil
 }
@@ -256,6 +269,9 @@ func (b *benchRun) dial() error {
 func (b *benchRun) close() {
 	for _, conn := range b.conns {
 		conn.Close()
+	}
+	for _, c := range b.merging {
+		_ = c.Close()
 	}
 }
 
@@ -291,7 +307,7 @@ func (b *benchRun) measure(ctx context.Context) (*bench.Report, error) {
 		return report, nil
 	}
 	load := bench.Load{
-		Conns: b.conns, Mix: b.mix, Duration: o.duration, Rate: o.rate, Batch: o.batch, InFlight: o.inFlight,
+		Conns: b.conns, Merging: b.merging, Mix: b.mix, Duration: o.duration, Rate: o.rate, Batch: o.batch, InFlight: o.inFlight,
 		Questions: b.population.Questions(order, o.skew()), Tenant: b.app.tenant, Verify: o.verify,
 	}
 	for _, load.Callers = range o.callers {

@@ -225,6 +225,21 @@ func TestList_CountsWhatBrokenStreamsListed(t *testing.T) {
 	}
 }
 
+func TestList_CountSaysWhatIsUndecided(t *testing.T) {
+	messages := []proto.Message{&pb.ListSubjectsResponse{Count: 9, ConditionalCount: 4, UndecidedCount: 2, ExceptedCount: 1}}
+	_, addr := serveStreamer(t, act{messages: messages}, act{messages: messages})
+	code, out, said := pemba("", "list", "subjects", "doc:1", "view", "user", "--count", "--addr", addr)
+	want := "pemba: of these, conditional on context that was not given: 4\npemba: of these, excepted from the wildcard: 1\npemba: of these, undecided: 2\n"
+	if code != exitError || out != "9\n" || said != want {
+		t.Errorf("status %d, %s%s", code, out, said)
+	}
+	code, out, _ = pemba("", "list", "subjects", "doc:1", "view", "user", "--count", "--json", "--addr", addr)
+	want = `{"count":9,"conditional":4,"excepted":1,"undecided":2,"token":"","decision_time":"1970-01-01T00:00:00Z"}` + "\n"
+	if code != exitError || out != want {
+		t.Errorf("status %d, %s", code, cmp.Diff(want, out))
+	}
+}
+
 func TestRead_PagesByLimitAndCursor(t *testing.T) {
 	page := &pb.ReadResponse{Tuples: tuples("doc:1#viewer@user:ann", "doc:2#viewer@user:ann"), Token: "t", Cursor: "c2"}
 	s, addr := serveStreamer(t, act{messages: []proto.Message{page}}, act{messages: []proto.Message{&pb.ReadResponse{Token: "t"}}})

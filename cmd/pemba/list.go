@@ -21,17 +21,17 @@ type list struct {
 	subjects    bool                   // results are subjects, not objects
 
 	out    *bufio.Writer
-	last   listPart // nil = nothing has come yet
-	cursor string   // behind the last result
-	before int64    // results of the streams before this one
-	count  int64    // results of all streams
-	failed bool     // a result could not be decided
+	last   listPart  // nil = nothing has come yet
+	cursor string    // behind the last result
+	before listCount // of the streams before this one
+	count  listCount // of all streams
+	failed bool      // a result could not be decided
 }
 
 // listPart is what the messages of both lists have in common.
 type listPart interface {
 	GetCursor() string
-	GetCount() int64
+	counted
 	GetToken() string
 	GetDecisionTime() *timestamppb.Timestamp
 }
@@ -66,11 +66,13 @@ func (l *list) complete() bool {
 }
 
 // left is the limit of the next stream, 0 = none.
-func (l *list) left() uint32 { return l.options.limit - uint32(min(l.count, int64(l.options.limit))) }
+func (l *list) left() uint32 {
+	return l.options.limit - uint32(min(l.count.Results, int64(l.options.limit)))
+}
 
 // takePart prints the results of one message.
 func takePart[R listed](l *list, part listPart, results []R) error {
-	l.last, l.cursor, l.count = part, part.GetCursor(), l.before+part.GetCount()
+	l.last, l.cursor, l.count = part, part.GetCursor(), l.before.with(part)
 	for _, r := range results {
 		if err := l.print(r); err != nil {
 			return err
@@ -107,12 +109,16 @@ func (l *list) end(err error) error {
 	if err != nil {
 		return goOn(err, l.last != nil, l.cursor)
 	}
+	if l.options.count {
+		l.failed = l.count.Undecided > 0
+	}
 	if l.app.json {
 		if err := printJSON(l.app.out, l.summary()); err != nil {
 			return err
 		}
 	} else if l.options.count {
-		fmt.Fprintln(l.app.out, l.count)
+		fmt.Fprintln(l.app.out, l.count.Results)
+		l.count.explain(l.app.err)
 	}
 	if l.cursor != "" && !l.options.count {
 		fmt.Fprintf(l.app.err, "more: --cursor %s\n", l.cursor)
@@ -125,14 +131,14 @@ func (l *list) end(err error) error {
 
 // listSummary is the last line of a list with --json.
 type listSummary struct {
-	Count  int64  `json:"count"`
+	listCount
 	Token  string `json:"token"`
 	Time   string `json:"decision_time"`
 	Cursor string `json:"cursor,omitempty"`
 }
 
 func (l *list) summary() listSummary {
-	s := listSummary{Count: l.count, Cursor: l.cursor}
+	s := listSummary{listCount: l.count, Cursor: l.cursor}
 	if l.last != nil {
 		s.Token, s.Time = l.last.GetToken(), l.last.GetDecisionTime().AsTime().Format(time.RFC3339Nano)
 	}

@@ -23,7 +23,7 @@ func (o *listOptions) add(cmd *cobra.Command) {
 	o.factFlags.add(cmd)
 	o.pageFlags.add(cmd)
 	cmd.Flags().StringVar(&o.prefix, "prefix", "", "only ids that begin with this")
-	cmd.Flags().BoolVar(&o.count, "count", false, "print only how many there are")
+	cmd.Flags().BoolVar(&o.count, "count", false, "print only how many there are; nothing else is sent")
 }
 
 func (a *app) listCommand() *cobra.Command {
@@ -42,6 +42,9 @@ check would not print denied, one a line, all at one view. A decision that
 depends on context that was not given follows its object: "doc:plan  conditional
 on hour". One that cannot be decided is named on standard error, and the exit
 status is then 2.
+
+With --count, the number of objects is printed, and on standard error how many
+of them are conditional or undecided.
 
 With --json, each result is a line, and the last line holds count, token and,
 when there is more, cursor.`,
@@ -93,10 +96,14 @@ listed for themselves: "user:rex  except" is excepted from it, "user:kim
 conditional on hour" depends on context that was not given. A subject that cannot
 be decided is named on standard error, and the exit status is then 2.
 
+With --count, the number of these lines is printed, and on standard error how
+many of them are excepted, conditional or undecided.
+
 With --json, each result is a line, and the last line holds count, token and,
 when there is more, cursor.`,
 		Example: `  pemba list subjects doc:readme view user
-  pemba list subjects doc:readme view 'group#member'`,
+  pemba list subjects doc:readme view 'group#member'
+  pemba list subjects doc:readme view user --count`,
 		Args: exactArgs(3),
 	}, func(ctx context.Context, s *servers, args []string) error { return a.listSubjects(ctx, s, args, o) })
 	o.add(cmd)

@@ -17,25 +17,32 @@ import (
 	"github.com/pemba-authz/pemba/tuple"
 )
 
-// lister asks for one list, from a position on.
-type lister func(g *graph.Graph, v store.View, prefix string, skip uint64, yield func(graph.Listed) bool) error
+// lister asks for a part of one list.
+type lister func(g *graph.Graph, v store.View, part listPart, yield func(graph.Listed) bool) error
+
+type listPart struct {
+	prefix string
+	skip   uint64
+	noIDs  bool
+}
 
 // objectsOf lists the objects of the type of q's object.
 func objectsOf(q graph.Question) lister {
-	return func(g *graph.Graph, v store.View, prefix string, skip uint64, yield func(graph.Listed) bool) error {
+	return func(g *graph.Graph, v store.View, part listPart, yield func(graph.Listed) bool) error {
 		_, err := g.ListObjects(context.Background(), v, &graph.ObjectsQuestion{
-			Type: q.Object.Type, Permission: q.Permission, Subjects: q.Subjects, Context: q.Context,
-			Contextual: q.Contextual, Now: q.Now, Limits: q.Limits, Prefix: prefix, Skip: skip}, yield)
+			Type: q.Object.Type, Permission: q.Permission, Subjects: q.Subjects, Context: q.Context, Contextual: q.Contextual,
+			Now: q.Now, Limits: q.Limits, Prefix: part.prefix, Skip: part.skip, NoIDs: part.noIDs}, yield)
 		return err
 	}
 }
 
 // subjectsOf lists the subjects of the kind of q's first subject.
 func subjectsOf(q graph.Question) lister {
-	return func(g *graph.Graph, v store.View, prefix string, skip uint64, yield func(graph.Listed) bool) error {
+	return func(g *graph.Graph, v store.View, part listPart, yield func(graph.Listed) bool) error {
 		_, err := g.ListSubjects(context.Background(), v, &graph.SubjectsQuestion{
 			Object: q.Object, Permission: q.Permission, Type: q.Subjects[0].Type, Relation: q.Subjects[0].Relation,
-			Context: q.Context, Contextual: q.Contextual, Now: q.Now, Limits: q.Limits, Prefix: prefix, Skip: skip}, yield)
+			Context: q.Context, Contextual: q.Contextual, Now: q.Now, Limits: q.Limits,
+			Prefix: part.prefix, Skip: part.skip, NoIDs: part.noIDs}, yield)
 		return err
 	}
 }
@@ -50,7 +57,7 @@ func (l lister) all(g *graph.Graph, v store.View) (map[string]answer, error) {
 	out := map[string]answer{}
 	var last uint64
 	var twice error
-	err := l(g, v, "", 0, func(r graph.Listed) bool {
+	err := l(g, v, listPart{}, func(r graph.Listed) bool {
 		if _, again := out[r.ID]; again || r.Position <= last {
 			twice = fmt.Errorf("%s is listed twice or out of order", r.ID)
 		}

@@ -69,12 +69,43 @@ func (c Call) End(code uint32) {
 	if c.method == nil {
 		return
 	}
-	d := int64(time.Since(origin) - c.begin)
+	c.end(time.Since(origin), code)
+}
+
+func (c Call) end(now time.Duration, code uint32) {
+	d := int64(now - c.begin)
 	c.stripe.sum.Add(d)
 	c.stripe.ended[bucketOf(d)].Add(1)
 	if code != 0 {
 		c.method.failed[min(code, codes-1)].Add(1)
 	}
+}
+
+// A Series is requests that one goroutine answers one after the other, for one
+// reading of the clock each. They are never seen in flight.
+type Series struct {
+	method *Method
+	stripe *stripe
+	last   time.Duration // when the last one ended, since origin
+}
+
+// Series begins with the first request. It may end with any.
+func (m *Method) Series() Series {
+	if m == nil {
+		return Series{}
+	}
+	return Series{m, &m.stripes[rand.Uint32()&uint32(len(m.stripes)-1)], time.Since(origin)}
+}
+
+// Ended counts a request that began when the last one ended, by its gRPC code.
+func (s *Series) Ended(code uint32) {
+	if s.method == nil {
+		return
+	}
+	s.stripe.begun.Add(1)
+	now := time.Since(origin)
+	Call{s.method, s.stripe, s.last}.end(now, code)
+	s.last = now
 }
 
 // MethodStats is what a method has come to.

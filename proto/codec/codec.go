@@ -1,9 +1,11 @@
 // Package codec encodes and decodes the messages of pemba.v1 for gRPC: those of
-// checks by code written for them, all others by the protobuf library. The bytes
-// are the same. It is for servers and clients alike:
+// checks and what lists answer by code written for them, all others by the
+// protobuf library. The bytes are the same. It is for servers and clients alike:
 //
 //	grpc.NewServer(grpc.ForceServerCodecV2(codec.Codec{}))
 //	grpc.NewClient(addr, grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec.Codec{})))
+//
+// Plain messages are for those who make or read very many checks.
 //
 // What it decodes shares one copy of the bytes on the wire: a string kept from a
 // message keeps all of the message's text.
@@ -31,15 +33,20 @@ func (Codec) Name() string { return "proto" }
 // Marshal returns the message v in protobuf's binary format. A string that is
 // not valid UTF-8 is an error.
 func (Codec) Marshal(v any) (mem.BufferSlice, error) {
-	m, ok := v.(proto.Message)
-	if !ok {
-		return nil, fmt.Errorf("encode: %T is not a protobuf message", v)
-	}
 	e := encoders.Get().(*encoder)
 	defer encoders.Put(e)
 	e.b, e.no = e.b[:0], false
-	if !e.message(m) {
-		return marshal(m)
+	switch m := v.(type) {
+	case Plain:
+		if m.encode(e); e.no {
+			return marshal(m.library())
+		}
+	case proto.Message:
+		if !e.message(m) {
+			return marshal(m)
+		}
+	default:
+		return nil, fmt.Errorf("encode: %T is not a protobuf message", v)
 	}
 	b, pooled := buffer(len(e.b))
 	b = append(b, e.b...)
@@ -84,13 +91,25 @@ func marshal(m proto.Message) (mem.BufferSlice, error) {
 
 // Unmarshal makes the message v what data says.
 func (Codec) Unmarshal(data mem.BufferSlice, v any) error {
-	m, ok := v.(proto.Message)
-	if !ok {
-		return fmt.Errorf("decode: %T is not a protobuf message", v)
+	switch m := v.(type) {
+	case Plain:
+		if m.decode(text(data)) {
+			return nil
+		}
+		made := m.empty()
+		err := unmarshal(data, made)
+		m.take(made)
+		return err
+	case proto.Message:
+		if decode(data, m) {
+			return nil
+		}
+		return unmarshal(data, m)
 	}
-	if decode(data, m) {
-		return nil
-	}
+	return fmt.Errorf("decode: %T is not a protobuf message", v)
+}
+
+func unmarshal(data mem.BufferSlice, m proto.Message) error {
 	b := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer b.Free()
 	return proto.Unmarshal(b.ReadOnlyData(), m)
@@ -118,6 +137,12 @@ func decode(data mem.BufferSlice, m proto.Message) bool {
 	case *pb.StreamCheckResponse:
 		m.Reset()
 		return decodeStreamResponse(text(data), m)
+	case *pb.ListObjectsResponse:
+		m.Reset()
+		return decodeListObjectsResponse(text(data), m)
+	case *pb.ListSubjectsResponse:
+		m.Reset()
+		return decodeListSubjectsResponse(text(data), m)
 	}
 	return false
 }

@@ -20,6 +20,7 @@ func messages() []proto.Message {
 	return []proto.Message{
 		&pb.CheckRequest{}, &pb.CheckResponse{}, &pb.BatchCheckRequest{}, &pb.BatchCheckResponse{},
 		&pb.StreamCheckRequest{}, &pb.StreamCheckResponse{}, &pb.WriteRequest{},
+		&pb.ListObjectsResponse{}, &pb.ListSubjectsResponse{},
 	}
 }
 
@@ -174,8 +175,13 @@ func typical() []proto.Message {
 		answers.Decisions = append(answers.Decisions, reply.Decision)
 		answers.Steps, answers.Reads = append(answers.Steps, reply.Work.Steps), append(answers.Reads, reply.Work.Reads)
 	}
+	objects, subjects := &pb.ListObjectsResponse{Token: reply.Token, Count: 512}, &pb.ListSubjectsResponse{Token: reply.Token, Count: 512}
+	for range 512 {
+		objects.Objects = append(objects.Objects, &pb.ListedObject{Id: ask.Object.Id, Decision: reply.Decision})
+		subjects.Subjects = append(subjects.Subjects, &pb.ListedSubject{Id: ask.Subject.Id, Decision: reply.Decision})
+	}
 	return []proto.Message{
-		ask, reply, batch, results,
+		ask, reply, batch, results, objects, subjects,
 		&pb.StreamCheckRequest{Id: 1, Question: &pb.StreamCheckRequest_Frame{Frame: frame}},
 		&pb.StreamCheckResponse{Id: 1, Answer: &pb.StreamCheckResponse_Frame{Frame: answers}},
 		&pb.StreamCheckRequest{Id: 1, Question: &pb.StreamCheckRequest_Check{Check: ask}},

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"encoding/binary"
 	"unicode/utf8"
 	"unsafe"
 
@@ -45,6 +46,15 @@ func (r *reader) once(field uint64) {
 }
 
 func (r *reader) varint() uint64 {
+	if t := r.text; t != "" && t[0] < 0x80 { // as nearly all are
+		r.text = t[1:]
+		return uint64(t[0])
+	}
+	return r.longVarint()
+}
+
+//go:noinline
+func (r *reader) longVarint() uint64 {
 	var v uint64
 	for i := 0; i < len(r.text) && i < 10; i++ {
 		c := r.text[i]
@@ -74,8 +84,26 @@ func (r *reader) bytes() string {
 
 func (r *reader) string() string {
 	s := r.bytes()
-	r.bad = r.bad || !utf8.ValidString(s)
+	r.bad = r.bad || !isText(s)
 	return s
+}
+
+// isText reports whether s is valid UTF-8. Most is ASCII, eight bytes of which
+// are looked at together.
+func isText(s string) bool {
+	return len(s) >= 8 && isASCII(s) || utf8.ValidString(s)
+}
+
+// isASCII reports whether s, of eight bytes at least, is ASCII.
+func isASCII(s string) bool {
+	const high = 0x8080808080808080
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	set := binary.LittleEndian.Uint64(b[len(b)-8:])
+	for len(b) > 8 {
+		set |= binary.LittleEndian.Uint64(b)
+		b = b[8:]
+	}
+	return set&high == 0
 }
 
 // oneString reads a singular field that is a string.

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -35,7 +34,7 @@ func (e *encoder) string(field byte, s string) {
 
 // element writes a string that may be empty.
 func (e *encoder) element(field byte, s string) {
-	e.no = e.no || !utf8.ValidString(s)
+	e.no = e.no || !isText(s)
 	e.b = binary.AppendUvarint(append(e.b, field<<3|bytesType), uint64(len(s)))
 	e.b = append(e.b, s...)
 }
@@ -79,6 +78,10 @@ func (e *encoder) message(m proto.Message) bool {
 		e.streamRequest(m)
 	case *pb.StreamCheckResponse:
 		e.streamResponse(m)
+	case *pb.ListObjectsResponse:
+		e.listObjectsResponse(m)
+	case *pb.ListSubjectsResponse:
+		e.listSubjectsResponse(m)
 	default:
 		return false
 	}

@@ -876,7 +876,8 @@ type ListObjectsRequest struct {
 	// Continues behind an earlier answer to the same request, at the same view and
 	// time; everything but limit and consistency must be as it was.
 	Cursor string `protobuf:"bytes,10,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// Send only the number of objects, not the objects.
+	// Send only the number of objects, in one message. They are found as for the
+	// list, but no ids are made, which is the larger part of a plain list's cost.
 	CountOnly     bool `protobuf:"varint,11,opt,name=count_only,json=countOnly,proto3" json:"count_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1003,9 +1004,13 @@ type ListObjectsResponse struct {
 	// Token of the view that is listed, the same in each message.
 	Token string `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`
 	// See CheckResponse.decision_time; the same in each message.
-	DecisionTime  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=decision_time,json=decisionTime,proto3" json:"decision_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DecisionTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=decision_time,json=decisionTime,proto3" json:"decision_time,omitempty"`
+	// Those of count on which the decision is conditional.
+	ConditionalCount int64 `protobuf:"varint,6,opt,name=conditional_count,json=conditionalCount,proto3" json:"conditional_count,omitempty"`
+	// Those of count that could not be decided.
+	UndecidedCount int64 `protobuf:"varint,7,opt,name=undecided_count,json=undecidedCount,proto3" json:"undecided_count,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListObjectsResponse) Reset() {
@@ -1071,6 +1076,20 @@ func (x *ListObjectsResponse) GetDecisionTime() *timestamppb.Timestamp {
 		return x.DecisionTime
 	}
 	return nil
+}
+
+func (x *ListObjectsResponse) GetConditionalCount() int64 {
+	if x != nil {
+		return x.ConditionalCount
+	}
+	return 0
+}
+
+func (x *ListObjectsResponse) GetUndecidedCount() int64 {
+	if x != nil {
+		return x.UndecidedCount
+	}
+	return 0
 }
 
 // ListedObject is one result of ListObjects.
@@ -1172,7 +1191,7 @@ type ListSubjectsRequest struct {
 	Limit uint32 `protobuf:"varint,10,opt,name=limit,proto3" json:"limit,omitempty"`
 	// See ListObjectsRequest.cursor.
 	Cursor string `protobuf:"bytes,11,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// Send only the number of results, not the results.
+	// See ListObjectsRequest.count_only. The wildcard counts as one result.
 	CountOnly     bool `protobuf:"varint,12,opt,name=count_only,json=countOnly,proto3" json:"count_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1305,7 +1324,13 @@ type ListSubjectsResponse struct {
 	// Token of the view that is listed, the same in each message.
 	Token string `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`
 	// See CheckResponse.decision_time; the same in each message.
-	DecisionTime  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=decision_time,json=decisionTime,proto3" json:"decision_time,omitempty"`
+	DecisionTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=decision_time,json=decisionTime,proto3" json:"decision_time,omitempty"`
+	// Those of count for which the decision is conditional.
+	ConditionalCount int64 `protobuf:"varint,6,opt,name=conditional_count,json=conditionalCount,proto3" json:"conditional_count,omitempty"`
+	// Those of count that could not be decided.
+	UndecidedCount int64 `protobuf:"varint,7,opt,name=undecided_count,json=undecidedCount,proto3" json:"undecided_count,omitempty"`
+	// Those of count that are denied: excepted from the wildcard, which is listed.
+	ExceptedCount int64 `protobuf:"varint,8,opt,name=excepted_count,json=exceptedCount,proto3" json:"excepted_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1373,6 +1398,27 @@ func (x *ListSubjectsResponse) GetDecisionTime() *timestamppb.Timestamp {
 		return x.DecisionTime
 	}
 	return nil
+}
+
+func (x *ListSubjectsResponse) GetConditionalCount() int64 {
+	if x != nil {
+		return x.ConditionalCount
+	}
+	return 0
+}
+
+func (x *ListSubjectsResponse) GetUndecidedCount() int64 {
+	if x != nil {
+		return x.UndecidedCount
+	}
+	return 0
+}
+
+func (x *ListSubjectsResponse) GetExceptedCount() int64 {
+	if x != nil {
+		return x.ExceptedCount
+	}
+	return 0
 }
 
 // ListedSubject is one result of ListSubjects.
@@ -2903,13 +2949,15 @@ const file_pemba_v1_permission_proto_rawDesc = "" +
 	"\x06cursor\x18\n" +
 	" \x01(\tR\x06cursor\x12\x1d\n" +
 	"\n" +
-	"count_only\x18\v \x01(\bR\tcountOnly\"\xcc\x01\n" +
+	"count_only\x18\v \x01(\bR\tcountOnly\"\xa2\x02\n" +
 	"\x13ListObjectsResponse\x120\n" +
 	"\aobjects\x18\x01 \x03(\v2\x16.pemba.v1.ListedObjectR\aobjects\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x14\n" +
 	"\x05token\x18\x04 \x01(\tR\x05token\x12?\n" +
-	"\rdecision_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\"\x9e\x01\n" +
+	"\rdecision_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\x12+\n" +
+	"\x11conditional_count\x18\x06 \x01(\x03R\x10conditionalCount\x12'\n" +
+	"\x0fundecided_count\x18\a \x01(\x03R\x0eundecidedCount\"\x9e\x01\n" +
 	"\fListedObject\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\bdecision\x18\x02 \x01(\x0e2\x12.pemba.v1.DecisionR\bdecision\x12'\n" +
@@ -2931,13 +2979,16 @@ const file_pemba_v1_permission_proto_rawDesc = "" +
 	" \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\v \x01(\tR\x06cursor\x12\x1d\n" +
 	"\n" +
-	"count_only\x18\f \x01(\bR\tcountOnly\"\xd0\x01\n" +
+	"count_only\x18\f \x01(\bR\tcountOnly\"\xcd\x02\n" +
 	"\x14ListSubjectsResponse\x123\n" +
 	"\bsubjects\x18\x01 \x03(\v2\x17.pemba.v1.ListedSubjectR\bsubjects\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x14\n" +
 	"\x05token\x18\x04 \x01(\tR\x05token\x12?\n" +
-	"\rdecision_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\"\x9f\x01\n" +
+	"\rdecision_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fdecisionTime\x12+\n" +
+	"\x11conditional_count\x18\x06 \x01(\x03R\x10conditionalCount\x12'\n" +
+	"\x0fundecided_count\x18\a \x01(\x03R\x0eundecidedCount\x12%\n" +
+	"\x0eexcepted_count\x18\b \x01(\x03R\rexceptedCount\"\x9f\x01\n" +
 	"\rListedSubject\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\bdecision\x18\x02 \x01(\x0e2\x12.pemba.v1.DecisionR\bdecision\x12'\n" +
