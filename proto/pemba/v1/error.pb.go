@@ -64,7 +64,8 @@ type Error struct {
 	//     begun and not ended;
 	//   - UNKNOWN_NODE, NO_ANSWER, NOT_FRESH, OTHER_DISK, OTHER_CLUSTER,
 	//     OTHER_FOUNDERS, REMOVED, ADDRESS_IN_USE, NO_NODE_PORT, LEVEL, NOT_CAUGHT_UP, NOT_A_VOTER,
-	//     LAST_VOTER, QUORUM (FAILED_PRECONDITION): of an operation on the members;
+	//     LAST_VOTER, QUORUM, SILENT, TRANSFERRING, HEIR_FAILED (FAILED_PRECONDITION): of an
+	//     operation on the members;
 	//   - TOKEN_AHEAD, TOKEN_TOO_OLD, CURSOR_TOO_OLD (OUT_OF_RANGE): its revision
 	//     does not exist yet, or is not readable any more;
 	//   - DEPTH_LIMIT, NESTING_LIMIT, READS_LIMIT, NODES_LIMIT, TIME_LIMIT,
