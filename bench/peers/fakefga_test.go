@@ -20,6 +20,7 @@ type fakeFGA struct {
 	fga.UnimplementedOpenFGAServiceServer
 	fakeWorld
 	stores int
+	failed error // of batches, nil = none fails
 }
 
 func serveFGA(t *testing.T, f *fakeFGA) string {
@@ -29,7 +30,7 @@ func serveFGA(t *testing.T, f *fakeFGA) string {
 func (f *fakeFGA) CreateStore(context.Context, *fga.CreateStoreRequest) (*fga.CreateStoreResponse, error) {
 	f.stores++
 	f.tuples = nil
-	return &fga.CreateStoreResponse{Id: fmt.Sprint("store", f.stores)}, nil
+	return &fga.CreateStoreResponse{Id: fmt.Sprintf("%026d", f.stores)}, nil
 }
 
 func (f *fakeFGA) DeleteStore(context.Context, *fga.DeleteStoreRequest) (*fga.DeleteStoreResponse, error) {
@@ -39,7 +40,7 @@ func (f *fakeFGA) DeleteStore(context.Context, *fga.DeleteStoreRequest) (*fga.De
 
 func (f *fakeFGA) WriteAuthorizationModel(_ context.Context, r *fga.WriteAuthorizationModelRequest) (*fga.WriteAuthorizationModelResponse, error) {
 	f.schema = schemaOf(r.GetTypeDefinitions())
-	return &fga.WriteAuthorizationModelResponse{AuthorizationModelId: "model"}, nil
+	return &fga.WriteAuthorizationModelResponse{AuthorizationModelId: fmt.Sprintf("%026d", 1)}, nil
 }
 
 // schemaOf reads a model.
@@ -110,6 +111,9 @@ func (f *fakeFGA) Check(_ context.Context, r *fga.CheckRequest) (*fga.CheckRespo
 }
 
 func (f *fakeFGA) BatchCheck(_ context.Context, r *fga.BatchCheckRequest) (*fga.BatchCheckResponse, error) {
+	if f.failed != nil {
+		return nil, f.failed
+	}
 	answer := &fga.BatchCheckResponse{Result: make(map[string]*fga.BatchCheckSingleResult)}
 	for _, c := range r.GetChecks() {
 		answer.Result[c.GetCorrelationId()] = &fga.BatchCheckSingleResult{

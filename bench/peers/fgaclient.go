@@ -98,7 +98,7 @@ func (c *fgaClient) ListSubjects(q bench.Question) func(context.Context, func(st
 func (c *fgaClient) Write(touch, remove []tuple.Tuple) func(context.Context) error {
 	request := &fga.WriteRequest{StoreId: c.store, AuthorizationModelId: c.model}
 	if len(touch) > 0 {
-		request.Writes = &fga.WriteRequestWrites{}
+		request.Writes = &fga.WriteRequestWrites{OnDuplicate: "ignore"} // touched, not created
 	}
 	for _, t := range touch {
 		request.Writes.TupleKeys = append(request.Writes.TupleKeys,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"html/template"
 	"io"
 	"math"
@@ -27,10 +26,11 @@ table{border-collapse:collapse;margin:.4em 0 1.4em}td,th{padding:.15em .9em;text
 td:first-child,th:first-child{text-align:left}.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(480px,1fr));gap:1em}
 svg{width:100%;font:11px system-ui,sans-serif}.title{font-weight:600;font-size:13px}.grid{stroke:#e4e4e4}.label{fill:#666}
 </style></head><body>
-<h1>pemba beside its peers</h1>
+<h1>pemba beside its peers{{with .Note}}: {{.}}{{end}}</h1>
 <p>{{.Time.Format "2006-01-02 15:04 MST"}}, commit {{.Commit}}, {{.Machine.CPUs}} processors ({{.Machine.CPU}}), {{.Machine.MemoryMB}} MB, {{.Machine.Go}}.
 Workload {{.Population.Workload}}, {{.Population.Tuples}} tuples, seed {{.Population.Seed}}. {{.Rounds}} rounds of {{.Seconds}} s, systems in turn; consistency {{.Consistency}}, {{.Connections}} connections.
-{{.Agreed}} questions and lists were answered alike by all that took part. Empty columns: did not take part, or not measured. Nothing is estimated.</p>
+{{.Agreed}} questions and lists were answered alike by all that took part.
+Load averages before: {{.LoadBefore}}.{{range $name, $s := .Systems}} {{$name}}: {{$s}}.{{end}} Empty columns: did not take part, or not measured. Nothing is estimated.</p>
 {{range .Tables}}<h3>{{.Title}}</h3><table><tr><th></th>{{range $.Names}}<th>{{.}}</th>{{end}}</tr>
 {{range .Rows}}<tr>{{range .}}<td>{{.}}</td>{{end}}</tr>{{end}}</table>{{end}}
 <div class="charts">{{range .Drawing}}<div>{{.}}</div>{{end}}</div>
@@ -40,15 +40,7 @@ Workload {{.Population.Workload}}, {{.Population.Tuples}} tuples, seed {{.Popula
 // html writes the report as one file that needs no other.
 func (r *report) html(out io.Writer) error {
 	p := page{report: r, Names: systemNames}
-	imported := []string{"tuples/s"}
-	for _, name := range systemNames {
-		cell := ""
-		if s := r.Systems[name]; s != nil {
-			cell = count(s.PerSecond)
-		}
-		imported = append(imported, cell)
-	}
-	p.Tables = []table{{"import", [][]string{imported}}}
+	p.Tables = []table{{"import", [][]string{append([]string{"tuples/s"}, r.imported()...)}}}
 	for i := range r.Rows {
 		p.Tables = append(p.Tables, r.Rows[i].table(r.Rows[i].point.String()))
 		p.draw(latencies(&r.Rows[i]))
@@ -58,7 +50,7 @@ func (r *report) html(out io.Writer) error {
 		p.draw(s.curve("checks/s", func(f *figures) float64 { return f.PerSecond }))
 		p.draw(s.curve("p99, µs", func(f *figures) float64 { return f.P99 }))
 		for k := range s.Rows {
-			p.Tables = append(p.Tables, s.Rows[k].table(fmt.Sprintf("%s, %s = %d", s.Rows[k].Op, s.Parameter, s.Rows[k].Value)))
+			p.Tables = append(p.Tables, s.Rows[k].table(s.title(k)))
 		}
 	}
 	return pageTemplate.Execute(out, p)
@@ -72,11 +64,7 @@ func (p *page) draw(c chart) {
 
 func (r *row) table(title string) table {
 	t := table{Title: title}
-	for _, f := range figureRows {
-		if cells := r.cells(f.text); cells != nil {
-			t.Rows = append(t.Rows, append([]string{f.name}, cells...))
-		}
-	}
+	r.each(func(name string, cells []string) { t.Rows = append(t.Rows, append([]string{name}, cells...)) })
 	return t
 }
 

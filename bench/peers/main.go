@@ -60,7 +60,7 @@ func run(ctx context.Context, o *options, out, log io.Writer) (err error) {
 	if c.profile != nil && c.profile.err != nil {
 		return c.profile.err
 	}
-	return c.report.write(o.json, o.html)
+	return c.report.write(o.json, o.markdown, o.html)
 }
 
 // open connects to the systems that take part.
@@ -70,7 +70,7 @@ func (c *comparison) open(ctx context.Context) error {
 		if c.spawned, err = spawn(ctx, c.spawn); err != nil {
 			return err
 		}
-		c.pemba, c.pembaAdmin, *c.pids["pemba"] = c.spawned.addr, c.spawned.admin, c.spawned.cmd.Process.Pid
+		c.pemba, c.pembaAdmin, c.pids["pemba"] = c.spawned.addr, c.spawned.admin, []int{c.spawned.cmd.Process.Pid}
 	}
 	if c.cpuProfile != "" {
 		c.profile = &profile{admin: c.pembaAdmin, file: c.cpuProfile}
@@ -91,7 +91,7 @@ func (c *comparison) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.systems = append(c.systems, &system{name: s.name, backend: b, pid: *c.pids[s.name]})
+		c.systems = append(c.systems, &system{name: s.name, backend: b, pids: c.pids[s.name]})
 	}
 	return nil
 }
@@ -115,24 +115,24 @@ func (c *comparison) end(ctx context.Context) error {
 
 func (c *comparison) measure(ctx context.Context) error {
 	c.report = &report{
-		Time: time.Now().UTC(), Commit: bench.Commit(), Machine: bench.ThisMachine(), Consistency: consistency(c.level),
-		Connections: c.connections, Skew: c.zipf, Seconds: c.duration.Seconds(), Rounds: c.rounds,
+		Time: time.Now().UTC(), Note: c.note, Commit: bench.Commit(), Machine: bench.ThisMachine(), Consistency: consistency(c.level),
+		Command: published(os.Args), Connections: c.connections, Skew: c.zipf, Seconds: c.duration.Seconds(), Rounds: c.rounds,
 		Systems: make(map[string]*installation),
 	}
+	stop := c.watchMachine()
+	defer stop()
 	m, err := c.prepare(ctx, c.plan)
 	if err != nil {
 		return err
 	}
 	c.report.Population = m.population.Plan()
-	for _, op := range c.ops {
-		for _, callers := range c.callers {
-			r, err := m.measure(ctx, point{Op: op, Callers: callers})
-			if err != nil {
-				return err
-			}
-			c.report.Rows = append(c.report.Rows, r)
-			fmt.Fprintln(c.log, "measured", r.point)
+	for _, p := range c.points() {
+		r, err := m.measure(ctx, p)
+		if err != nil {
+			return err
 		}
+		c.report.Rows = append(c.report.Rows, r)
+		fmt.Fprintln(c.log, "measured", r.point)
 	}
 	for _, s := range c.sweeps {
 		at := point{Op: bench.Check, Callers: c.callers[len(c.callers)-1]}
@@ -143,6 +143,21 @@ func (c *comparison) measure(ctx context.Context) error {
 		fmt.Fprintln(c.log, "measured over", s.Parameter)
 	}
 	return nil
+}
+
+// watchMachine notes what else the machine has to do, until stop is called.
+func (c *comparison) watchMachine() (stop func()) {
+	pids, known := []int{os.Getpid()}, true
+	for _, s := range c.systems {
+		pids, known = append(pids, s.pids...), known && len(s.pids) > 0
+	}
+	c.report.LoadBefore, c.report.Others = loadAverages(), -1
+	before := usedNow(pids)
+	return func() {
+		if known {
+			c.report.Others = usedNow(pids).othersSince(before)
+		}
+	}
 }
 
 // prepare installs a population on all systems and compares their answers.
@@ -164,7 +179,7 @@ func (c *comparison) prepare(ctx context.Context, plan bench.Plan) (*meter, erro
 		fmt.Fprintf(c.log, "%s: %d tuples of %s in %.1f s\n", s.name, population.Size(), population.Plan().Workload, took.Seconds())
 		if c.report.Systems[s.name] == nil { // that of the first population is shown
 			addresses := map[string]string{"pemba": c.pemba, "spicedb": c.spicedb, "openfga": c.openfga}
-			c.report.Systems[s.name] = &installation{addresses[s.name], took.Seconds(), perSecond}
+			c.report.Systems[s.name] = &installation{c.programsOf(s), addresses[s.name], took.Seconds(), perSecond}
 		}
 	}
 	agreed, err := agree(ctx, c.systems, population, c.questions, c.lists, c.judged)
@@ -175,6 +190,18 @@ func (c *comparison) prepare(ctx context.Context, plan bench.Plan) (*meter, erro
 	fmt.Fprintf(c.log, "%d questions and lists answered alike\n", agreed)
 	c.current = c.meter(population)
 	return c.current, nil
+}
+
+// programsOf are those of a system's processes.
+func (c *comparison) programsOf(s *system) []program {
+	var all []program
+	for _, pid := range s.pids {
+		all = append(all, programOf(pid))
+	}
+	if s.name == "pemba" && c.spawned != nil && c.spawned.version != "" {
+		all[0].Version = c.spawned.version
+	}
+	return all
 }
 
 func (c *comparison) meter(p *bench.Population) *meter {

@@ -18,12 +18,12 @@ type options struct {
 	spawn                         string
 	spicedb, token                string
 	openfga, openfgaToken         string
-	pids                          map[string]*int
+	pids                          map[string][]int // of the servers on this machine
 	replace                       bool
 	level                         string
 
 	plan        bench.Plan
-	ops         []bench.Op
+	ops         []operation
 	callers     []int
 	sweeps      []sweep
 	connections int
@@ -34,7 +34,7 @@ type options struct {
 
 	questions, lists, judged, verify int
 
-	json, html, cpuProfile string
+	note, json, markdown, html, cpuProfile string
 }
 
 const usage = `Usage: peers [flags]
@@ -58,7 +58,7 @@ Flags:
 
 // parseOptions reads the command line. Its error is for the user.
 func parseOptions(args []string, out io.Writer) (*options, error) {
-	o := &options{pids: make(map[string]*int)}
+	o := &options{pids: make(map[string][]int)}
 	f := flag.NewFlagSet("peers", flag.ContinueOnError)
 	f.SetOutput(out)
 	f.Usage = func() { fmt.Fprint(out, usage); f.PrintDefaults() }
@@ -85,7 +85,16 @@ func (o *options) addServerFlags(f *flag.FlagSet) {
 	f.StringVar(&o.openfga, "openfga", "", "`address` (gRPC) of a server that speaks openfga.v1")
 	f.StringVar(&o.openfgaToken, "openfga-token", "", "its preshared key")
 	for _, name := range systemNames {
-		o.pids[name] = f.Int(name+"-pid", 0, "its process on this machine, for its CPU time; 0 = not shown")
+		f.Func(name+"-pid", "its process on this machine, for its CPU time, version and flags; several as `1,2`, with its database; children count", func(s string) error {
+			for text := range strings.SplitSeq(s, ",") {
+				pid, err := strconv.Atoi(text)
+				if err != nil || pid < 1 {
+					return fmt.Errorf("%q is no process", text)
+				}
+				o.pids[name] = append(o.pids[name], pid)
+			}
+			return nil
+		})
 	}
 	f.StringVar(&o.level, "consistency", string(fast), "fast (any, minimize latency) or full (latest, fully consistent)")
 }
@@ -108,11 +117,15 @@ func (o *options) addPlanFlags(f *flag.FlagSet) {
 }
 
 func (o *options) addLoadFlags(f *flag.FlagSet) {
-	o.ops, o.callers = []bench.Op{bench.Check}, []int{1, 16, 64}
-	f.Func("op", "operations: check, batch, list-objects, list-subjects, write (default check)", func(s string) error {
+	o.ops, o.callers = []operation{{op: bench.Check}}, []int{1, 16, 64}
+	f.Func("op", "operations: check, batch, list-objects, list-subjects, write (default check); `batch:4` is measured with 4 callers only", func(s string) error {
 		o.ops = nil
-		for name := range strings.SplitSeq(s, ",") {
-			o.ops = append(o.ops, bench.Op(name))
+		for text := range strings.SplitSeq(s, ",") {
+			one, err := parseOperation(text)
+			if err != nil {
+				return err
+			}
+			o.ops = append(o.ops, one)
 		}
 		return nil
 	})
@@ -140,18 +153,51 @@ func (o *options) addLoadFlags(f *flag.FlagSet) {
 	f.IntVar(&o.lists, "lists", 10, "of these, questions whose lists of objects and subjects are compared, too")
 	f.IntVar(&o.judged, "judged", 500, "of these, questions that the reference decides, too")
 	f.IntVar(&o.verify, "verify", 200, "answers of each point and system that the reference judges")
+	f.StringVar(&o.note, "note", "", "what is special about this run, for its title")
 	f.StringVar(&o.json, "json", "", "write the report as JSON to this `file`")
+	f.StringVar(&o.markdown, "markdown", "", "append the report as Markdown to this `file`")
 	f.StringVar(&o.html, "html", "", "write the report as HTML to this `file`")
 	f.StringVar(&o.cpuProfile, "cpuprofile", "", "write a CPU profile of pemba in its first run to this `file`")
 }
 
-func (o *options) validate() error {
+// operation is what is to be measured.
+type operation struct {
+	op      bench.Op
+	callers int // 0 = with each number that --callers says
+}
+
+func parseOperation(text string) (operation, error) {
+	name, callers, ok := strings.Cut(text, ":")
+	o := operation{op: bench.Op(name)}
 	can := []bench.Op{bench.Check, bench.Batch, bench.ListObjects, bench.ListSubjects, bench.Write}
-	for _, op := range o.ops {
-		if !slices.Contains(can, op) {
-			return fmt.Errorf("--op %q: not every API has it", op)
+	if !slices.Contains(can, o.op) {
+		return o, fmt.Errorf("%q: not every API has it", name)
+	}
+	if ok {
+		var err error
+		if o.callers, err = strconv.Atoi(callers); err != nil || o.callers < 1 {
+			return o, fmt.Errorf("%q is no number of callers", callers)
 		}
 	}
+	return o, nil
+}
+
+// points are what is to be measured, in order.
+func (o *options) points() []point {
+	var all []point
+	for _, one := range o.ops {
+		callers := o.callers
+		if one.callers > 0 {
+			callers = []int{one.callers}
+		}
+		for _, n := range callers {
+			all = append(all, point{Op: one.op, Callers: n})
+		}
+	}
+	return all
+}
+
+func (o *options) validate() error {
 	switch {
 	case o.pemba == "" && o.spawn == "" && o.spicedb == "" && o.openfga == "":
 		return fmt.Errorf("name at least one server: --pemba or --spawn, --spicedb, --openfga")

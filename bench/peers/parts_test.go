@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func TestOptions_AreChecked(t *testing.T) {
 	for _, args := range []string{
 		"", "--pemba a --spawn b", "--pemba a extra", "--pemba a --op stream", "--pemba a --callers 0", "--pemba a --sweep width=1",
 		"--pemba a --sweep callers=0", "--pemba a --sweep callers=x", "--pemba a --tuples 1G", "--pemba a --consistency some",
-		"--pemba a --rounds 0", "--pemba a --zipf 1", "--openfga a --cpuprofile f", "--pemba a --lists -1",
+		"--pemba a --op batch:0", "--pemba a --rounds 0", "--pemba a --zipf 1", "--openfga a --cpuprofile f", "--pemba a --lists -1",
 	} {
 		if _, err := parseOptions(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q is taken", args)
@@ -29,6 +30,14 @@ func TestOptions_AreChecked(t *testing.T) {
 	o := parsed(t, "--pemba", "a", "--tuples", "1M", "--callers", "1,2", "--sweep", "tuples=10k,2M")
 	if o.plan.Tuples != 1_000_000 || len(o.callers) != 2 || o.sweeps[0].values[1] != 2_000_000 {
 		t.Errorf("%+v", o)
+	}
+}
+
+func TestOptions_AnOperationMayHaveItsOwnCallers(t *testing.T) {
+	o := parsed(t, "--pemba", "a", "--op", "check,batch:4", "--callers", "1,2")
+	want := []point{{Op: bench.Check, Callers: 1}, {Op: bench.Check, Callers: 2}, {Op: bench.Batch, Callers: 4}}
+	if got := o.points(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
@@ -47,7 +56,7 @@ func TestChart_IsWellFormed(t *testing.T) {
 	s := sweep{Parameter: "writes"}
 	for _, v := range []int{0, 10, 1000} {
 		f := &figures{PerSecond: 1234.5, P99: float64(v + 1)}
-		s.Rows = append(s.Rows, sweepStep{v, row{point{Op: bench.Check}, map[string]*figures{"pemba": f, "openfga": f}}})
+		s.Rows = append(s.Rows, sweepStep{v, row{point: point{Op: bench.Check}, Systems: map[string]*figures{"pemba": f, "openfga": f}}})
 	}
 	c := s.curve("p99, µs <&>", func(f *figures) float64 { return f.P99 })
 	decoder := xml.NewDecoder(strings.NewReader(c.svg()))

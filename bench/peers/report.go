@@ -14,9 +14,12 @@ import (
 
 // report is all that a run has found, with what is needed to judge it.
 type report struct {
-	Time        time.Time                `json:"time"`
-	Commit      string                   `json:"commit"`
-	Machine     bench.Machine            `json:"machine"`
+	Time    time.Time     `json:"time"`
+	Note    string        `json:"note,omitempty"` // the user's
+	Commit  string        `json:"commit"`
+	Machine bench.Machine `json:"machine"`
+	Command string        `json:"command"` // this program's
+	busyness
 	Population  bench.Plan               `json:"population"`
 	Consistency consistency              `json:"consistency"`
 	Connections int                      `json:"connections"`
@@ -31,9 +34,19 @@ type report struct {
 
 // installation says how a population came onto a system.
 type installation struct {
-	Address   string  `json:"address"`
-	Seconds   float64 `json:"import_seconds"`
-	PerSecond float64 `json:"imported_per_second"`
+	Programs  []program `json:"programs,omitempty"` // if its processes are known
+	Address   string    `json:"address"`
+	Seconds   float64   `json:"import_seconds"`
+	PerSecond float64   `json:"imported_per_second"`
+}
+
+// String says which programs it was.
+func (s *installation) String() string {
+	var all []string
+	for _, p := range s.Programs {
+		all = append(all, fmt.Sprintf("%s, `%s`", orUnknown(p.Version), orUnknown(p.Command)))
+	}
+	return orUnknown(strings.Join(all, "; "))
 }
 
 // figureRows are the lines of a table, one for each figure. A cell is empty where
@@ -43,7 +56,9 @@ var figureRows = []struct {
 	text func(*figures) string
 }{
 	{"requests/s", func(f *figures) string { return count(f.PerSecond) }},
-	{"items/s", func(f *figures) string { return count(f.Items) }},
+	{"items/s", func(f *figures) string { return count(f.itemRate()) }},
+	{"requests", func(f *figures) string { return count(float64(f.Requests)) }},
+	{"first result p50", func(f *figures) string { return duration(f.FirstP50) }},
 	{"p50", func(f *figures) string { return duration(f.P50) }},
 	{"p95", func(f *figures) string { return duration(f.P95) }},
 	{"p99", func(f *figures) string { return duration(f.P99) }},
@@ -53,12 +68,20 @@ var figureRows = []struct {
 	{"refused", func(f *figures) string { return count(float64(f.Refused)) }},
 }
 
+// itemRate is 0 where an item is a request.
+func (f *figures) itemRate() float64 {
+	if f.Items == f.PerSecond {
+		return 0
+	}
+	return f.Items
+}
+
 func count(n float64) string {
 	if n == 0 {
 		return ""
 	}
 	if n < 10 {
-		return fmt.Sprintf("%.1f", n)
+		return fmt.Sprintf("%.2g", n)
 	}
 	return fmt.Sprintf("%.0f", n)
 }
@@ -68,6 +91,8 @@ func duration(us float64) string {
 	switch {
 	case us == 0:
 		return ""
+	case us >= 59_900_000: // the histograms hold no more
+		return "a minute or more"
 	case us < 10_000:
 		return fmt.Sprintf("%.0f µs", us)
 	case us < 10_000_000:
@@ -103,45 +128,63 @@ func (r *report) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	header := func(title string) { fmt.Fprintf(w, "%s\t%s\t\n", title, strings.Join(systemNames, "\t")) }
 	header("import")
+	line := func(name string, cells []string) { fmt.Fprintf(w, "%s\t%s\t\n", name, strings.Join(cells, "\t")) }
+	line("tuples/s", r.imported())
+	for i := range r.Rows {
+		header(r.Rows[i].point.String())
+		r.Rows[i].each(line)
+	}
+	for i := range r.Sweeps {
+		for k := range r.Sweeps[i].Rows {
+			header(r.Sweeps[i].title(k))
+			r.Sweeps[i].Rows[k].each(line)
+		}
+	}
+	return w.Flush()
+}
+
+// imported are the rates of the imports, for all columns.
+func (r *report) imported() []string {
 	cells := make([]string, len(systemNames))
 	for i, name := range systemNames {
 		if s := r.Systems[name]; s != nil {
 			cells[i] = count(s.PerSecond)
 		}
 	}
-	fmt.Fprintf(w, "tuples/s\t%s\t\n", strings.Join(cells, "\t"))
-	for i := range r.Rows {
-		header(r.Rows[i].point.String())
-		r.Rows[i].print(w, figureRows)
-	}
-	for _, s := range r.Sweeps {
-		for i := range s.Rows {
-			header(fmt.Sprintf("%s, %s = %d", s.Rows[i].Op, s.Parameter, s.Rows[i].Value))
-			s.Rows[i].print(w, figureRows)
-		}
-	}
-	return w.Flush()
+	return cells
 }
 
-func (r *row) print(w io.Writer, rows []struct {
-	name string
-	text func(*figures) string
-}) {
-	for _, f := range rows {
+// each calls line for each figure that some system has, and each
+// system that failed.
+func (r *row) each(line func(name string, cells []string)) {
+	for _, f := range figureRows {
 		if cells := r.cells(f.text); cells != nil {
-			fmt.Fprintf(w, "%s\t%s\t\n", f.name, strings.Join(cells, "\t"))
+			line(f.name, cells)
+		}
+	}
+	for i, name := range systemNames {
+		if reason := r.Failed[name]; reason != "" {
+			cells := make([]string, len(systemNames))
+			cells[i] = reason
+			line("failed", cells)
 		}
 	}
 }
 
-// write writes the report to files: JSON and HTML, whichever has a name.
-func (r *report) write(jsonFile, htmlFile string) error {
+// write writes the report to files: JSON, Markdown (appended) and HTML, whichever
+// has a name.
+func (r *report) write(jsonFile, markdownFile, htmlFile string) error {
 	if jsonFile != "" {
 		data, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
 			return err
 		}
 		if err := os.WriteFile(jsonFile, append(data, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if markdownFile != "" {
+		if err := r.appendMarkdown(markdownFile); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ type spawned struct {
 	cmd         *exec.Cmd
 	dir         string
 	addr, admin string
+	version     string // "" = it does not say
 }
 
 var readyLine = regexp.MustCompile(`serves gRPC on (\S+),`)
@@ -51,7 +52,7 @@ func spawn(ctx context.Context, binary string) (*spawned, error) {
 		return nil, errors.New("the pemba that was started did not become ready")
 	}
 	go io.Copy(io.Discard, out)
-	s.addr = ready[1]
+	s.addr, s.version = ready[1], versionOf(ctx, binary)
 	return s, nil
 }
 

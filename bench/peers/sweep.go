@@ -82,6 +82,11 @@ func (s *sweep) plan(base bench.Plan, value int) (bench.Plan, bool) {
 	return base, s.Parameter == "tuples"
 }
 
+// title names the k-th row.
+func (s *sweep) title(k int) string {
+	return fmt.Sprintf("%s, %s = %d", s.Rows[k].Op, s.Parameter, s.Rows[k].Value)
+}
+
 // at is the point at a value.
 func (s *sweep) at(base point, value int) point {
 	switch s.Parameter {

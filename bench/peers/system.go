@@ -16,18 +16,20 @@ var systemNames = []string{"pemba", "spicedb", "openfga"}
 type system struct {
 	name    string
 	backend backend
-	pid     int // of its process on this machine, 0 = not known
+	pids    []int // of its processes on this machine, without children; none = not known
 }
 
 // figures are what a system reached at one point. All times are in microseconds.
 type figures struct {
 	PerSecond float64 `json:"per_second"` // requests
 	Items     float64 `json:"items_per_second"`
-	P50       float64 `json:"p50_us"`
-	P95       float64 `json:"p95_us"`
-	P99       float64 `json:"p99_us"`
-	P999      float64 `json:"p999_us"`
-	CPU       float64 `json:"cpu_us_per_request,omitempty"` // of the server's process, if that is known
+	Requests  int64   `json:"requests"`         // of all rounds
+	P50       float64 `json:"p50_us,omitempty"` // of all rounds; 0 = too few requests to tell, here and below
+	P95       float64 `json:"p95_us,omitempty"`
+	P99       float64 `json:"p99_us,omitempty"`
+	P999      float64 `json:"p999_us,omitempty"`
+	FirstP50  float64 `json:"first_result_p50_us,omitempty"` // of lists, the median over the rounds
+	CPU       float64 `json:"cpu_us_per_request,omitempty"`  // of the server's process, if that is known
 	Allowed   float64 `json:"allowed_share,omitempty"`
 	Refused   int64   `json:"refused,omitempty"`
 	Behind    bool    `json:"behind,omitempty"` // the writes beside did not reach their rate
@@ -35,6 +37,10 @@ type figures struct {
 
 	Distribution []quantile `json:"distribution"` // of the latencies of all rounds
 }
+
+// beyond is how many requests have to be slower than a quantile for it to be
+// shown: the only slowest of a few says nothing about the next.
+const beyond = 2
 
 // quantile is the latency that a share of the requests did not exceed.
 type quantile struct {
@@ -53,6 +59,9 @@ type point struct {
 
 func (p point) String() string {
 	text := fmt.Sprintf("%s, %d callers", p.Op, p.Callers)
+	if p.Callers == 1 {
+		text = string(p.Op) + ", 1 caller"
+	}
 	if p.WriteRate > 0 {
 		text += fmt.Sprintf(", %g writes/s beside", p.WriteRate)
 	}
@@ -63,6 +72,7 @@ func (p point) String() string {
 type row struct {
 	point
 	Systems map[string]*figures `json:"systems"`
+	Failed  map[string]string   `json:"failed,omitempty"` // systems that did not get through, and with what; they have no figures
 }
 
 // meter measures points of one population.
@@ -80,32 +90,36 @@ type meter struct {
 
 // measure measures one point: after a short run of each, all systems in turn,
 // every other round the other way round. Each system is asked the same questions
-// in the same order.
+// in the same order. A system with a request that fails drops out of this point;
+// a wrong answer is an error.
 func (m *meter) measure(ctx context.Context, p point) (row, error) {
 	runs := make([]*runner, len(m.systems))
 	for i, s := range m.systems {
 		runs[i] = &runner{meter: m, system: s, point: p, load: m.load(s, p)}
-		if err := runs[i].warm(ctx); err != nil {
-			return row{}, err
-		}
+		runs[i].warm(ctx)
 	}
 	for round := range m.rounds {
 		for i := range runs {
 			if round%2 == 1 {
 				i = len(runs) - 1 - i
 			}
-			if err := runs[i].run(ctx); err != nil {
-				return row{}, err
-			}
+			runs[i].run(ctx)
 		}
 	}
-	r := row{point: p, Systems: make(map[string]*figures)}
+	if err := context.Cause(ctx); err != nil {
+		return row{}, err
+	}
+	r := row{point: p, Systems: make(map[string]*figures), Failed: make(map[string]string)}
 	for _, run := range runs {
-		f, err := run.figures()
+		verified, err := run.judge()
 		if err != nil {
 			return row{}, err
 		}
-		r.Systems[run.system.name] = f
+		if run.failed != nil {
+			r.Failed[run.system.name] = run.failed.Error()
+		} else {
+			r.Systems[run.system.name] = run.figures(verified)
+		}
 	}
 	return r, nil
 }
