@@ -34,8 +34,8 @@ func TestCommit_ReachesNoFurtherThanTheMessage(t *testing.T) {
 		at := logAt(t, next.Node, shared)
 		var resp raft.AppendEntriesResponse
 		err := wire.AppendEntries(raft.ServerID(id), raft.ServerAddress(old.addr()), &raft.AppendEntriesRequest{
-			RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(next.cfg.NodeID), Addr: []byte(next.addr())},
-			Term:      next.raft.CurrentTerm(),
+			RPCHeader:    raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(next.cfg.NodeID), Addr: []byte(next.addr())},
+			Term:         next.raft.CurrentTerm(),
 			PrevLogEntry: shared, PrevLogTerm: at.Term, LeaderCommitIndex: next.raft.CommitIndex(),
 		}, &resp)
 		if err != nil || !resp.Success {
