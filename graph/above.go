@@ -49,10 +49,26 @@ func (g *Graph) putAbove(t *aboveTable, a above, change uint64) {
 	if t.change.Swap(change) != change {
 		return
 	}
-	a.groups = slices.Clone(a.groups)
-	if t.slot(a.family, a.of).Swap(&a) == nil && int(t.used.Add(1)) > len(t.slots)/2 && len(t.slots) < mostAbove {
+	if t.slot(a.family, a.of).Swap(a.kept()) == nil && int(t.used.Add(1)) > len(t.slots)/2 && len(t.slots) < mostAbove {
 		g.growAbove(t)
 	}
+}
+
+// kept returns a with groups of its own, beside it in memory if they are few: who
+// looks at it looks at them next.
+func (a above) kept() *above {
+	var room struct {
+		above
+		groups [6]group
+	}
+	if len(a.groups) > len(room.groups) {
+		a.groups = slices.Clone(a.groups)
+		return &a
+	}
+	together := &room
+	together.above = a
+	together.above.groups = append(room.groups[:0], a.groups...)
+	return &together.above
 }
 
 func (g *Graph) growAbove(t *aboveTable) {
