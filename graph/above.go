@@ -34,7 +34,7 @@ type aboveTable struct {
 // leastAbove and mostAbove bound the slots of a table; it grows fourfold.
 const (
 	leastAbove = 1 << 6
-	mostAbove  = 1 << 16
+	mostAbove  = 1 << 18
 )
 
 func (t *aboveTable) slot(family int32, m group) *atomic.Pointer[above] {
