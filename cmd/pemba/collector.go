@@ -23,11 +23,6 @@ const (
 	idleTicks = 3       // without load before memory is given back
 	idleBytes = 1 << 20 // allocated between two ticks: less is no load
 	spare     = 8 << 20 // bytes that are not worth giving back
-
-	// roomForScanned is the room for each byte that a collection looks into: with 10
-	// million tuples these are some 5 % of what is live, and a collection then takes a
-	// check little more than it does on an empty node.
-	roomForScanned = 3
 )
 
 // collector sets how much garbage may pile up. Its methods are called from one
@@ -62,8 +57,8 @@ func (c *collector) adjust(now time.Time, m memory) {
 }
 
 // nextRoom returns the room for garbage after a collection that came so long
-// after the one before it. It is a multiple of the part of the heap that a
-// collection looks into, at least.
+// after the one before it. It is never less than the part of the heap that a
+// collection looks into, which is then read once a heap full at most.
 func nextRoom(room uint64, since time.Duration, scanned uint64) uint64 {
 	switch {
 	case since < tooOften:
@@ -71,7 +66,7 @@ func nextRoom(room uint64, since time.Duration, scanned uint64) uint64 {
 	case since > rarely:
 		room /= 2
 	}
-	return max(min(max(room, leastRoom), mostRoom), roomForScanned*scanned)
+	return max(min(max(room, leastRoom), mostRoom), scanned)
 }
 
 // collectorPercent is the GOGC value that gives garbage that much room.

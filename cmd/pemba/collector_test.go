@@ -19,7 +19,7 @@ func TestNextRoom_GrowsWithTheRateOfCollections(t *testing.T) {
 		{time.Millisecond, 0, 8 * leastRoom},
 		{time.Millisecond, 0, 16 * leastRoom},
 		{time.Millisecond, 0, mostRoom},
-		{time.Second, mostRoom, roomForScanned * mostRoom}, // a large heap that must be looked into
+		{time.Second, 2 * mostRoom, 2 * mostRoom}, // a large heap that must be looked into
 		{time.Minute, 0, mostRoom},
 		{time.Minute, 0, mostRoom / 2},
 	} {
