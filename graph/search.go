@@ -50,23 +50,25 @@ func (s *search) role(id store.ShapeID) *role {
 // mostSearches bounds the searches of a graph, by its programs.
 const mostSearches = 4
 
-// findSearches gives the programs their searches. It begins with all that could
-// have one, and drops those that lead to others, until nothing changes.
+// findSearches gives the programs their searches: those that are unions by
+// themselves, without those that lead to others.
 func (g *Graph) findSearches() {
 	isUnion := make([]bool, len(g.programs))
+	users := make([][]int32, len(g.programs)) // by program: who leads to it
+	var others []int32
 	for p := range g.programs {
 		g.programs[p].search = -1
 		body := g.programs[p].rewrites
-		isUnion[p] = !slices.ContainsFunc(g.rewrites[body.from:body.to], func(r rewrite) bool { return !g.canSearch(r) })
+		if isUnion[p] = !slices.ContainsFunc(g.rewrites[body.from:body.to], func(r rewrite) bool { return !g.canSearch(r) }); !isUnion[p] {
+			others = append(others, int32(p))
+		}
+		g.eachTarget(int32(p), func(q int32) { users[q] = append(users[q], int32(p)) })
 	}
-	for changed := true; changed; {
-		changed = false
-		for p := range g.programs {
-			g.eachTarget(int32(p), func(q int32) {
-				if isUnion[p] && !isUnion[q] {
-					isUnion[p], changed = false, true
-				}
-			})
+	for ; len(others) > 0; others = others[1:] {
+		for _, p := range users[others[0]] {
+			if isUnion[p] {
+				isUnion[p], others = false, append(others, p)
+			}
 		}
 	}
 	f := searchFinder{g: g, known: map[string]int32{}}
@@ -177,22 +179,28 @@ func (f *searchFinder) lead(s *search) {
 
 // lookBeyond gives the searches what is beyond them.
 func (g *Graph) lookBeyond() {
+	users := make([][]int32, len(g.searches)) // by search: who leads to it
+	var changed []int32
 	for i := range g.searches {
-		g.searches[i].beyond = slices.Clone(g.searches[i].families)
+		s := &g.searches[i]
+		s.beyond = slices.Clone(s.families)
+		changed = append(changed, int32(i))
+		for _, r := range s.roles {
+			if r.id != 0 && r.way >= 0 {
+				users[r.way] = append(users[r.way], int32(i))
+			}
+		}
 	}
-	for changed := true; changed; {
-		changed = false
-		for i := range g.searches {
-			s := &g.searches[i]
-			for _, r := range s.roles {
-				if r.id == 0 || r.way < 0 {
-					continue
+	for ; len(changed) > 0; changed = changed[1:] {
+		for _, i := range users[changed[0]] {
+			s, grown := &g.searches[i], false
+			for _, p := range g.searches[changed[0]].beyond {
+				if !slices.Contains(s.beyond, p) {
+					s.beyond, grown = append(s.beyond, p), true
 				}
-				for _, p := range g.searches[r.way].beyond {
-					if !slices.Contains(s.beyond, p) {
-						s.beyond, changed = append(s.beyond, p), true
-					}
-				}
+			}
+			if grown {
+				changed = append(changed, i)
 			}
 		}
 	}
@@ -321,7 +329,9 @@ func (w *walk) search(s int32, n store.Node) (v value, ok bool) {
 			// Each of these waits for memory; what the next waits for comes meanwhile.
 			w.readMasks()
 			w.ahead += w.view.TouchRows(q.list[1].node)
-			w.gather(w.g.searches[s].beyond)
+			if w.gather(w.g.searches[s].beyond); w.mustWalk {
+				break
+			}
 		}
 	}
 	store.ReadAhead(w.ahead)
@@ -331,6 +341,9 @@ func (w *walk) search(s int32, n store.Node) (v value, ok bool) {
 
 // seekSubjects makes the subjects what is sought, if nothing is.
 func (w *walk) seekSubjects() {
+	if w.sought.Len() > 0 {
+		return
+	}
 	for i := range w.subjects {
 		s := &w.subjects[i]
 		w.sought.Add(s.Node)

@@ -220,6 +220,9 @@ func (s *NodeSet) Add(n Node) {
 	}
 }
 
+// Len returns how many nodes were added.
+func (s *NodeSet) Len() int { return len(s.nodes) }
+
 // Reset empties the set and keeps its memory.
 func (s *NodeSet) Reset() { s.filter, s.nodes = 0, s.nodes[:0] }
 
