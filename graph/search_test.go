@@ -41,3 +41,23 @@ func TestSearch_RelationsThatShareABit(t *testing.T) {
 		}
 	}
 }
+
+// A tuple without expiry does not lead on where the schema in force wants one.
+func TestSearch_HiddenTuplesLeadNowhere(t *testing.T) {
+	const schema = `use expiration
+		definition user {}
+		definition folder {
+			relation viewer: user
+			permission view = viewer
+		}
+		definition doc {
+			relation folder: folder%s
+			permission view = folder->view
+		}`
+	w := newWorld(t, fmt.Sprintf(schema, ""), `
+		folder:f#viewer@user:ann
+		doc:a#folder@folder:f`)
+	w.expect(`doc:a#view@user:ann = allowed`)
+	w.graph = w.compile(fmt.Sprintf(schema, " with expiration"))
+	w.expect(`doc:a#view@user:ann = denied`)
+}

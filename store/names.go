@@ -26,5 +26,5 @@ func (g *generation) namesTogether(nodes []Node, ids []string) {
 	for i := range nodes {
 		_, ids[i] = g.strings.get(names[i])
 	}
-	readAhead(read)
+	ReadAhead(read)
 }

@@ -203,9 +203,6 @@ func (v *View) TouchRows(n Node) uint64 {
 	return load(&p.body[uint32(second)])
 }
 
-// ReadAhead makes the compiler believe that what Touch returns is needed.
-func ReadAhead(x uint64) { readAhead(x) }
-
 // NodeSet holds a few nodes. The zero value is empty.
 type NodeSet struct {
 	filter uint64 // one bit for each

@@ -51,7 +51,7 @@ func (g *generation) findTogether(keys []NodeKey, out []Node) {
 			out[i] = Node(probes[i].next())
 		}
 	}
-	readAhead(read)
+	ReadAhead(read)
 }
 
 // ReadAround reads what it takes to look at nodes, of which Nodes has just read
@@ -102,10 +102,10 @@ func (g *generation) readAround(nodes []Node) {
 		}
 		read += first[i]
 	}
-	readAhead(read)
+	ReadAhead(read)
 }
 
-// readAhead makes the compiler believe that x is needed.
+// ReadAhead makes the compiler believe that x, which Touch has returned, is needed.
 //
 //go:noinline
-func readAhead(x uint64) { _ = x }
+func ReadAhead(x uint64) { _ = x }
