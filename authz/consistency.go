@@ -32,7 +32,7 @@ type Consistency struct {
 
 // view returns the view of tenant that c asks for.
 func (s *Service) view(ctx context.Context, tenant string, c Consistency) (store.View, error) {
-	name, err := tenantName(tenant)
+	name, err := s.tenantName(tenant)
 	if err != nil {
 		return store.View{}, err
 	}

@@ -149,7 +149,7 @@ func (s *Service) page(ctx context.Context, tenant string, c Consistency, from s
 
 // resume sets p to where the cursor from ended.
 func (s *Service) resume(ctx context.Context, tenant string, c Consistency, from string, p *page) error {
-	name, err := tenantName(tenant)
+	name, err := s.tenantName(tenant)
 	if err != nil {
 		return err
 	}

@@ -21,13 +21,15 @@ const (
 	AlreadyExists                      // a tuple or tenant to be created is there
 	FailedPrecondition                 // what is stored does not allow it
 	OutOfRange                         // a revision that is not readable
-	PermissionDenied                   // a reserved tenant
+	PermissionDenied                   // the caller may not, or nobody may
 	Unavailable                        // this node cannot answer now
 	ResourceExhausted                  // too much at once
 	UnknownOutcome                     // a write that may or may not happen
 	DeadlineExceeded
 	Canceled
 	Internal
+	Unauthenticated // it is not known who asks
+	Aborted         // others were faster each time
 )
 
 // Error is every error of a Service: what is wrong, where, and what to do.

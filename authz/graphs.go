@@ -32,12 +32,17 @@ type graphs struct {
 	mu    sync.Mutex // guards all below
 	byKey map[graphKey]*list.Element
 	order list.List // of *compiled, oldest first
+	size  int       // of all
 }
+
+// mostText bounds the text of all graphs that are kept, but for the last two.
+const mostText = 8 << 20
 
 type compiled struct {
 	key    graphKey
 	source []byte // the record's own bytes
 	graph  *graph.Graph
+	size   int         // bytes of its text: a graph takes some 20 times as much
 	used   atomic.Bool // since it was last looked at for eviction
 }
 
@@ -62,7 +67,7 @@ func (s *Service) graphOf(v store.View) (*graph.Graph, uint64, error) {
 		return c.graph, rev, nil
 	}
 	key := graphKey{v.Tenant(), v.Incarnation(), rev, sha256.Sum256(source)}
-	c, err := s.graphs.get(key, source, v.Symbols())
+	c, err := s.graphs.get(key, source, func() (*graph.Graph, int, error) { return s.compileAt(v, source) })
 	if err != nil {
 		return nil, 0, internal(fmt.Errorf("compile the schema of revision %d: %w", rev, err))
 	}
@@ -71,15 +76,30 @@ func (s *Service) graphOf(v store.View) (*graph.Graph, uint64, error) {
 
 // get returns a kept schema or compiles it. Two callers may compile the same
 // one at once; that is rare and does no harm.
-func (g *graphs) get(key graphKey, source []byte, syms *store.Symbols) (*compiled, error) {
+func (g *graphs) get(key graphKey, source []byte, compile func() (*graph.Graph, int, error)) (*compiled, error) {
 	if c := g.find(key, source); c != nil {
 		return c, nil
 	}
-	made, _, err := compile(string(source), syms)
+	made, size, err := compile()
 	if err != nil {
 		return nil, err
 	}
-	return g.keep(&compiled{key: key, source: source, graph: made}), nil
+	return g.keep(&compiled{key: key, source: source, graph: made, size: size}), nil
+}
+
+// compileAt compiles the schema whose record at v is source, and returns the
+// size of its text.
+func (s *Service) compileAt(v store.View, source []byte) (*graph.Graph, int, error) {
+	text, most := string(source), graph.MaxSource
+	if l := s.layerOf(v.Tenant()); l != nil {
+		var err error
+		if text, err = l.schema(l.at(v)); err != nil {
+			return nil, 0, err
+		}
+		most = maxLayerSchema
+	}
+	g, _, err := compile(text, most, v.Symbols())
+	return g, len(text), err
 }
 
 func (g *graphs) find(key graphKey, source []byte) *compiled {
@@ -91,7 +111,7 @@ func (g *graphs) find(key graphKey, source []byte) *compiled {
 	}
 	c := e.Value.(*compiled)
 	if unsafe.SliceData(c.source) != unsafe.SliceData(source) { // the same text, restored
-		c = &compiled{key: key, source: source, graph: c.graph}
+		c = &compiled{key: key, source: source, graph: c.graph, size: c.size}
 		e.Value = c
 	}
 	return g.touchLocked(c)
@@ -120,8 +140,9 @@ func (g *graphs) keep(c *compiled) *compiled {
 	if !ok {
 		e = g.order.PushBack(c)
 		g.byKey[c.key] = e
+		g.size += c.size
 	}
-	for g.order.Len() > g.most {
+	for g.order.Len() > g.most || g.size > mostText && g.order.Len() > 2 {
 		oldest := g.order.Front()
 		// One that was used since the last look gets another round.
 		if old := oldest.Value.(*compiled); old.used.Swap(false) && oldest != e {
@@ -137,12 +158,13 @@ func (g *graphs) evictLocked(e *list.Element) {
 	c := e.Value.(*compiled)
 	delete(g.byKey, c.key)
 	g.order.Remove(e)
+	g.size -= c.size
 	g.lastOf(c.key.incarnation).CompareAndSwap(c, nil)
 }
 
-// compile makes a graph of a schema's text.
-func compile(source string, syms *store.Symbols) (*graph.Graph, []graph.Warning, error) {
-	ast, err := graph.Parse(source)
+// compile makes a graph of a schema's text, of at most so many bytes.
+func compile(source string, most int, syms *store.Symbols) (*graph.Graph, []graph.Warning, error) {
+	ast, err := graph.ParseWithin(source, most)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -158,7 +180,7 @@ func compile(source string, syms *store.Symbols) (*graph.Graph, []graph.Warning,
 // graph answers no question: its names are not the store's, which keeps every
 // name that it is given.
 func compileApart(source string) (*graph.Graph, []graph.Warning, error) {
-	return compile(source, store.New(store.Options{}).Symbols())
+	return compile(source, graph.MaxSource, store.New(store.Options{}).Symbols())
 }
 
 // schemaError translates what is wrong with a schema's text.

@@ -61,7 +61,7 @@ type importBatch struct {
 
 // Import begins or resumes an import. Progress says where it begins.
 func (s *Service) Import(ctx context.Context, by Caller, r ImportRequest) (*Import, error) {
-	name, err := tenantName(r.Tenant)
+	name, err := s.tenantName(r.Tenant)
 	if err != nil {
 		return nil, err
 	}

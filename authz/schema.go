@@ -39,7 +39,7 @@ func warningsOf(found []graph.Warning) []Warning {
 // WriteSchema replaces the schema, unless stored tuples would not be allowed
 // by the new one.
 func (s *Service) WriteSchema(ctx context.Context, by Caller, r WriteSchemaRequest) (token string, warnings []Warning, err error) {
-	name, err := tenantName(r.Tenant)
+	name, err := s.tenantName(r.Tenant)
 	if err != nil {
 		return "", nil, err
 	}

@@ -6,6 +6,7 @@ package authz
 import (
 	"cmp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,12 +34,21 @@ type Options struct {
 
 // Service answers questions and takes writes. It is safe for concurrent use.
 type Service struct {
+	*core
+	own string // the reserved tenant that it speaks for, "" = none; see Layer
+}
+
+// core is what a service shares with its layers.
+type core struct {
 	node    *cluster.Node
 	checker *check.Checker
 	opts    Options
 	graphs  graphs
 	cluster atomic.Pointer[clusterName]
 	issued  [64]atomic.Pointer[issuedToken] // by tenant incarnation
+
+	layersMu sync.RWMutex
+	layers   map[string]*Layer // by tenant
 }
 
 // New returns a service over an open node. The caller closes node and checker
@@ -50,10 +60,10 @@ func New(node *cluster.Node, checker *check.Checker, opts Options) *Service {
 		opts.Now = func() int64 { return time.Now().UnixNano() }
 	}
 	opts.Now = faulty.Clock(opts.Now)
-	return &Service{
+	return &Service{core: &core{
 		node: node, checker: checker, opts: opts,
 		graphs: graphs{most: opts.Graphs},
-	}
+	}}
 }
 
 // clusterName is the cluster's UUID with its digest.
@@ -83,10 +93,13 @@ type Caller struct {
 const DefaultTenant = cluster.DefaultTenant
 
 // tenantName resolves and checks the tenant of a request. Names that begin
-// with "_" belong to pemba's own layers and are closed to front doors.
-func tenantName(name string) (string, error) {
+// with "_" belong to pemba's own layers and are closed to all but these.
+func (s *Service) tenantName(name string) (string, error) {
 	if name == "" {
-		return DefaultTenant, nil
+		name = cmp.Or(s.own, DefaultTenant)
+	}
+	if name == s.own {
+		return name, nil
 	}
 	if strings.HasPrefix(name, "_") {
 		return "", &Error{Code: PermissionDenied, Reason: "RESERVED_TENANT", Field: "tenant", Value: name,

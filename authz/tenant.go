@@ -13,7 +13,7 @@ type Tenant = store.TenantInfo
 
 // CreateTenant creates an empty tenant and returns the token of its first view.
 func (s *Service) CreateTenant(ctx context.Context, by Caller, name string) (token string, err error) {
-	if name, err = newTenantName(name); err != nil {
+	if name, err = s.newTenantName(name); err != nil {
 		return "", err
 	}
 	out, err := s.propose(ctx, store.Command{Kind: store.KindCreateTenant, Tenant: name, Actor: by.Name, Address: by.Address})
@@ -28,7 +28,7 @@ func (s *Service) DeleteTenant(ctx context.Context, by Caller, name string) erro
 	if name == "" {
 		return missingTenant()
 	}
-	name, err := tenantName(name)
+	name, err := s.tenantName(name)
 	if err != nil {
 		return err
 	}
@@ -53,12 +53,12 @@ func missingTenant() *Error {
 }
 
 // newTenantName checks the name of a tenant that is to be created.
-func newTenantName(name string) (string, error) {
+func (s *Service) newTenantName(name string) (string, error) {
 	switch {
 	case name == "":
 		return "", missingTenant()
 	case strings.HasPrefix(name, "_"):
-		return tenantName(name)
+		return s.tenantName(name)
 	case !store.ValidTenant(name):
 		return "", &Error{Code: Invalid, Reason: "INVALID_FIELD", Field: "tenant", Value: name,
 			Message: "this cannot name a tenant", Fix: "use 1 to 64 letters, digits, '-', '_' and '.', a letter or digit first"}

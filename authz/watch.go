@@ -48,7 +48,7 @@ var watchStep = uint64(4096) // a variable for tests
 
 // Watch begins to watch a tenant.
 func (s *Service) Watch(ctx context.Context, r WatchRequest) (*Watch, error) {
-	name, err := tenantName(r.Tenant)
+	name, err := s.tenantName(r.Tenant)
 	if err != nil {
 		return nil, err
 	}

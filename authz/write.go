@@ -66,7 +66,7 @@ func (s *Service) Write(ctx context.Context, by Caller, r WriteRequest) (token s
 
 // write is Write to one incarnation of the tenant, 0 = whichever there is.
 func (s *Service) write(ctx context.Context, by Caller, r WriteRequest, incarnation uint64) (token string, err error) {
-	name, err := tenantName(r.Tenant)
+	name, err := s.tenantName(r.Tenant)
 	if err != nil {
 		return "", err
 	}

@@ -74,7 +74,7 @@ func (n *Node) LastContact() time.Duration {
 		return 0
 	}
 	age := n.fresh.age()
-	if age < n.cfg.HeartbeatTimeout && n.isLeader() {
+	if age < n.cfg.HeartbeatTimeout && n.IsLeader() {
 		return 0
 	}
 	return age

@@ -114,7 +114,7 @@ func (l *lab) entangle(t *testing.T, ids []string) (leader string, release func(
 	l.heal()
 	eventually(t, "it leads again", func() bool {
 		n.TransferLeadership(t.Context(), leader)
-		return n.isLeader()
+		return n.IsLeader()
 	})
 	return leader, release
 }

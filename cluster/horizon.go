@@ -76,7 +76,7 @@ func (n *Node) tickHorizon(h *horizon) {
 		n.moveHorizonHere(goal)
 		return
 	}
-	if goal == 0 || !n.isLeader() {
+	if goal == 0 || !n.IsLeader() {
 		return
 	}
 	out, err := n.proposeHere(store.Command{Kind: store.KindHorizon, Horizon: goal, Actor: actor})

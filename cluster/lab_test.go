@@ -362,7 +362,7 @@ func (l *lab) leaderOf(t testing.TB, ids ...string) string {
 			leader = now
 		}
 		n, ok := l.nodes[leader]
-		if !ok || !n.isLeader() {
+		if !ok || !n.IsLeader() {
 			return false
 		}
 		_, err := n.joinRound(t.Context())

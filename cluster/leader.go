@@ -167,8 +167,8 @@ func isLostOffice(err error) bool {
 	return errors.Is(err, ErrNotLeader) || errors.Is(err, ErrClosed) || errors.Is(err, raft.ErrLeadershipLost)
 }
 
-// isLeader reports whether raft believes that this node leads.
-func (n *Node) isLeader() bool { return n.raft.State() == raft.Leader }
+// IsLeader reports whether raft believes that this node leads.
+func (n *Node) IsLeader() bool { return n.raft.State() == raft.Leader }
 
 // setReady says that the node has applied a leader's commit index once, after
 // it has noted durably of which cluster it is.

@@ -31,7 +31,7 @@ type route struct {
 
 // route returns the way to the leader that this node knows.
 func (n *Node) route() route {
-	if n.isLeader() {
+	if n.IsLeader() {
 		return route{local: true, term: n.raft.CurrentTerm()}
 	}
 	id, addr := n.leader()

@@ -327,7 +327,7 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) close() error {
-	if n.isLeader() && len(n.voters()) > 1 {
+	if n.IsLeader() && len(n.voters()) > 1 {
 		if err := n.handOver(""); err != nil {
 			n.log.Warn("transfer leadership", "err", err)
 		}

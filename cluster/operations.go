@@ -262,7 +262,7 @@ func (n *Node) transfer(ctx context.Context, to string) (string, error) {
 		switch id, _ := n.leader(); {
 		case id != "" && id != n.cfg.NodeID:
 			return id, nil
-		case n.isLeader() && n.raft.CurrentTerm() > term:
+		case n.IsLeader() && n.raft.CurrentTerm() > term:
 			return "", unknownOutcome(errors.New("transfer leadership: the heir has lost the election, and this node leads again"))
 		}
 		select {

@@ -51,7 +51,7 @@ func TestElection_OneLeaderAtATime(t *testing.T) {
 			}
 			leads := 0
 			for _, id := range rest {
-				if l.nodes[id].isLeader() {
+				if l.nodes[id].IsLeader() {
 					leads++
 				}
 			}
@@ -131,7 +131,7 @@ func TestPartition_OneWay(t *testing.T) {
 			l.block(id, deaf)
 		}
 		<-time.After(20 * time.Second)
-		if !l.nodes[deaf].isLeader() {
+		if !l.nodes[deaf].IsLeader() {
 			t.Error("nothing keeps it from leading, but it does not any more")
 		}
 		propose(t, l.nodes[deaf].Node, write(1))

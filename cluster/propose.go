@@ -115,7 +115,7 @@ func (n *Node) submit(ctx context.Context, c store.Command, here bool) (Pending,
 	if err := n.checkLevel(c.Kind); err != nil {
 		return Pending{}, notProposed(err)
 	}
-	p := &proposal{here: here, timed: n.isLeader() && n.clock.isKnown(), done: make(chan struct{})}
+	p := &proposal{here: here, timed: n.IsLeader() && n.clock.isKnown(), done: make(chan struct{})}
 	if p.timed {
 		c.Time = n.clock.now()
 	} else {
@@ -153,10 +153,10 @@ func (n *Node) enqueue(ctx context.Context, p *proposal) error {
 		return failedBy(n.Err())
 	case len(p.data) > store.MaxCommandBytes:
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(p.data), store.MaxCommandBytes)
-	case !n.isLeader() && (p.here || n.route() == route{}):
+	case !n.IsLeader() && (p.here || n.route() == route{}):
 		return ErrNotLeader
 	}
-	if n.isLeader() {
+	if n.IsLeader() {
 		// Here too, and not only when its group is sent: the groups in flight may stay
 		// there as long as the disks are full.
 		if err := n.checkQuorumRoom(); err != nil {

@@ -129,7 +129,7 @@ func (n *Node) confirm() (uint64, error) {
 	if err := n.verify(since, t.term); err != nil {
 		return 0, err
 	}
-	if n.raft.CurrentTerm() != t.term || !n.isLeader() {
+	if n.raft.CurrentTerm() != t.term || !n.IsLeader() {
 		return 0, ErrNotLeader
 	}
 	return n.logs.gaps.lastCommand(commit), nil

@@ -166,7 +166,7 @@ func TestReadIndex_NonvotersDoNotConfirmALeader(t *testing.T) {
 		}
 		<-time.After(50 * time.Millisecond) // answers under way arrive
 		n := l.nodes[leader]
-		for n.isLeader() { // until its lease ends
+		for n.IsLeader() { // until its lease ends
 			if rev, err := n.joinRound(t.Context()); err == nil {
 				t.Errorf("confirmed at %d by nonvoters", rev)
 				break
@@ -211,7 +211,7 @@ func TestReadIndex_ARefusalFromTheLeaderIsNoUnknownOutcome(t *testing.T) {
 		rest := followers(leader, ids)
 		l.part(leader, rest[0])
 		l.part(leader, rest[1])
-		for l.nodes[leader].isLeader() {
+		for l.nodes[leader].IsLeader() {
 			<-time.After(10 * time.Millisecond)
 		}
 		_, err := l.nodes[rest[0]].askLeader(nil) // it has not missed the leader yet

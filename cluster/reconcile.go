@@ -28,7 +28,7 @@ func (n *Node) reconcile() {
 		case <-n.stop:
 			return
 		}
-		if !n.isLeader() {
+		if !n.IsLeader() {
 			continue
 		}
 		if err := n.tidyMembers(); err != nil && !isLostOffice(err) {

@@ -116,7 +116,7 @@ func TestRoom_FullLeaderHandsOver(t *testing.T) {
 		free[old].Store(1 << 20)
 		free[followers(old, ids)[0]].Store(60 << 20)
 		heir := followers(old, ids)[1]
-		eventually(t, "another one leads", func() bool { return l.nodes[heir].isLeader() })
+		eventually(t, "another one leads", func() bool { return l.nodes[heir].IsLeader() })
 		l.leaderOf(t, ids...)
 		propose(t, l.nodes[old].Node, write(1)) // any node takes it
 		<-time.After(10 * time.Second)

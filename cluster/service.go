@@ -35,7 +35,7 @@ func (s *Service) Submit(ctx context.Context, entry []byte) (results func() []Re
 
 // ReadIndex is Node.ReadIndex on a leader. The round begins after the call.
 func (s *Service) ReadIndex(ctx context.Context) (uint64, error) {
-	if !s.node.isLeader() {
+	if !s.node.IsLeader() {
 		return 0, ErrNotLeader
 	}
 	return s.node.joinRound(ctx)

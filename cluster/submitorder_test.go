@@ -129,7 +129,7 @@ func (l *lab) lead(t *testing.T, id string, n *Node) {
 		t.Fatal(err)
 	}
 	for range 1000 {
-		if known, _ := n.leader(); known == id && l.nodes[id].isLeader() {
+		if known, _ := n.leader(); known == id && l.nodes[id].IsLeader() {
 			return
 		}
 		<-time.After(time.Millisecond)

@@ -42,9 +42,9 @@ func (n *Node) keepTime() {
 		if time.Since(told) >= clockNotice {
 			told = time.Now()
 			n.log.Error("this node's clock and the cluster's time are far apart; set the clock right, or, if it is, restart the node",
-				"clock_is_ahead_by", off, "leads", n.isLeader())
+				"clock_is_ahead_by", off, "leads", n.IsLeader())
 		}
-		if off > 0 && n.isLeader() {
+		if off > 0 && n.IsLeader() {
 			n.askTime(time.Since(since))
 		}
 	}

@@ -28,3 +28,17 @@ func (g *Graph) knows(field, typ, relation string) error {
 	}
 	return nil
 }
+
+// Restrictions returns the kinds of subjects that a relation accepts in tuples;
+// nil if there is no such relation. Read only.
+func (g *Graph) Restrictions(typ, relation string) []TypeRestriction {
+	t, ok := g.typeIndex[typ]
+	if !ok {
+		return nil
+	}
+	p, ok := g.types[t].relations[relation]
+	if !ok {
+		return nil
+	}
+	return g.programs[p].source.Types
+}

@@ -9,7 +9,7 @@ type tokenKind uint8
 
 const (
 	tokenEOF   tokenKind = iota
-	tokenWord            // a name, a keyword, or names joined by "/"
+	tokenWord            // a name, a keyword, or names joined by "/"; names may have dots
 	tokenPunct           // text says which
 )
 
@@ -92,13 +92,22 @@ func (l *lexer) next() (token, *SchemaError) {
 	return t, nil
 }
 
-// wordLen measures the word at l.at: names joined by "/", as in "acme/doc".
+// wordLen measures the word at l.at: names joined by "/", as in "acme/doc",
+// which may have dots, as in "iam.keys.list".
 func (l *lexer) wordLen() int {
 	n := 0
-	for isWordByte(l.peek(n)) || l.peek(n) == '/' && isWordByte(l.peek(n+1)) {
+	for isWordByte(l.peek(n)) || l.peek(n) == '/' && isWordByte(l.peek(n+1)) || l.peek(n) == '.' && isWordByte(l.peek(n+1)) && !l.isArrow(n) {
 		n++
 	}
 	return n
+}
+
+// isArrow reports whether n bytes on stands a dot, a word and "(", as in
+// "parent.any(view)", perhaps with blanks before the parenthesis.
+func (l *lexer) isArrow(n int) bool {
+	for n++; isWordByte(l.peek(n)); n++ {
+	}
+	return strings.HasPrefix(strings.TrimLeft(l.src[l.at+n:], " \t\r\n"), "(")
 }
 
 // skipBlanks moves to the next token and notes line breaks and comments in t.

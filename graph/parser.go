@@ -9,8 +9,10 @@ import (
 
 // Limits on a schema's text.
 const (
-	maxSourceLen = 1 << 20 // bytes
-	maxDepth     = 100     // parentheses in parentheses, exclusions in a row, list<list<...>>
+	// MaxSource is how long a schema's text may be, in bytes.
+	MaxSource = 1 << 20
+
+	maxDepth = 100 // parentheses in parentheses, exclusions in a row, list<list<...>>
 )
 
 // Flags of the schema language; those that are false are not supported yet.
@@ -32,9 +34,13 @@ var keywords = []string{"caveat", "definition", "nil", "permission", "relation",
 // in the definitions that spread them, as far as they are there. The error, if
 // any, is a SchemaErrors of one element. Parse never modifies or keeps more of
 // source than the strings in the result.
-func Parse(source string) (*Schema, error) {
+func Parse(source string) (*Schema, error) { return ParseWithin(source, MaxSource) }
+
+// ParseWithin is Parse with another bound on the text, in bytes: for text that
+// is made, not written.
+func ParseWithin(source string, most int) (*Schema, error) {
 	p := &parser{lex: newLexer(source), schema: &Schema{}, flags: map[string]bool{}}
-	if err := checkSource(source); err != nil {
+	if err := checkSource(source, most); err != nil {
 		return nil, SchemaErrors{err}
 	}
 	p.advance()
@@ -48,9 +54,9 @@ func Parse(source string) (*Schema, error) {
 	return p.schema, nil
 }
 
-func checkSource(source string) *SchemaError {
-	if len(source) > maxSourceLen {
-		return errorAt(Pos{}, "", "the schema has %d bytes, at most %d are allowed", len(source), maxSourceLen)
+func checkSource(source string, most int) *SchemaError {
+	if len(source) > most {
+		return errorAt(Pos{}, "", "the schema has %d bytes, at most %d are allowed", len(source), most)
 	}
 	if utf8.ValidString(source) {
 		return nil

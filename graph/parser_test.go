@@ -79,9 +79,9 @@ func TestPositions_CountLinesAndRunes(t *testing.T) {
 
 func TestParse_RefusesWhatIsNotText(t *testing.T) {
 	for source, want := range map[string]string{
-		"definition a {}\n// \xff":          `line 2, column 4: this byte (0xff) is not UTF-8`,
-		strings.Repeat(" ", maxSourceLen+1): `the schema has 1048577 bytes, at most 1048576 are allowed`,
-		"definition a\x00 {}":               `line 1, column 13: "\x00": this character has no meaning in a schema`,
+		"definition a {}\n// \xff":       `line 2, column 4: this byte (0xff) is not UTF-8`,
+		strings.Repeat(" ", MaxSource+1): `the schema has 1048577 bytes, at most 1048576 are allowed`,
+		"definition a\x00 {}":            `line 1, column 13: "\x00": this character has no meaning in a schema`,
 	} {
 		if _, err := Parse(source); err == nil || err.Error() != want {
 			t.Errorf("Parse(%.20q) = %v, want %s", source, err, want)
@@ -94,7 +94,7 @@ func TestParse_RefusesWhatIsNotText(t *testing.T) {
 func TestParse_BoundsHostileInput(t *testing.T) {
 	sequential(t)
 	fill := func(before, s, after string) string {
-		return before + strings.Repeat(s, (maxSourceLen-len(before)-len(after))/len(s)) + after
+		return before + strings.Repeat(s, (MaxSource-len(before)-len(after))/len(s)) + after
 	}
 	for name, source := range map[string]string{
 		"parentheses":   fill("definition a { permission p = ", "(", ""),
@@ -131,7 +131,7 @@ func TestParse_BoundsHostileInput(t *testing.T) {
 
 func manyDecls(format string) string {
 	var b strings.Builder
-	for i := 0; b.Len() < maxSourceLen-1000; i++ {
+	for i := 0; b.Len() < MaxSource-1000; i++ {
 		fmt.Fprintf(&b, format, i)
 	}
 	return b.String()

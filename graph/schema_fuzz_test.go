@@ -29,7 +29,7 @@ func FuzzParseSchema(f *testing.F) {
 			return
 		}
 		printed := Print(s)
-		if len(printed) > maxSourceLen {
+		if len(printed) > MaxSource {
 			return
 		}
 		again, err := Parse(printed)

@@ -181,7 +181,8 @@ func (v *validator) declareRelations(d *Definition) *definitionInfo {
 
 // checkName checks a name where it is declared. The language publishes
 // ^[a-z][a-z0-9_]{1,62}[a-z0-9]$ for each part of a name; shorter ones are
-// accepted here.
+// accepted here, and names of several words with dots between, which may have
+// capitals within: iam.serviceAccounts.list.
 func (v *validator) checkName(name string, pos Pos, kind string) {
 	prefixes := kind != "relation"
 	switch {
@@ -205,12 +206,15 @@ func (v *validator) checkName(name string, pos Pos, kind string) {
 }
 
 func isLanguageName(s string) bool {
-	if s == "" || s[0] < 'a' || s[0] > 'z' || s[len(s)-1] == '_' {
-		return false
-	}
-	for i := range len(s) {
-		if !isWordByte(s[i]) || 'A' <= s[i] && s[i] <= 'Z' {
+	dotted := strings.Contains(s, ".")
+	for word := range strings.SplitSeq(s, ".") {
+		if word == "" || word[0] < 'a' || word[0] > 'z' || word[len(word)-1] == '_' {
 			return false
+		}
+		for i := range len(word) {
+			if !isWordByte(word[i]) || !dotted && 'A' <= word[i] && word[i] <= 'Z' {
+				return false
+			}
 		}
 	}
 	return true
