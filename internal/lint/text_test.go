@@ -36,7 +36,7 @@ var unwanted = []struct {
 }{
 	{"a marker of unfinished work", regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X|HA` + `CK)\b`)},
 	{"a path of one machine", regexp.MustCompile(`(^|["'\x60 =(])/(ro` + `ot|ho` + `me|wo` + `rk|Us` + `ers)/`)},
-	{"a registry's host", regexp.MustCompile(`(proxy|sum)\.go` + `lang\.org|go` + `proxy\.|arti` + `factory|regi` + `stry\.`)},
+	{"a registry's host", regexp.MustCompile(`(proxy|sum)\.go` + `lang\.org|go` + `proxy\.|arti` + `factory|\bregi` + `stry\.\w+\.`)},
 }
 
 // texts are the kinds of files that people read.

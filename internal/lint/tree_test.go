@@ -19,7 +19,7 @@ const root = "../.."
 const module = "github.com/pemba-authz/pemba"
 
 // otherModules are directories of modules of their own, whose code is not the product's.
-var otherModules = []string{"bench/peers"}
+var otherModules = []string{"bench/peers", "api/iam/sdktest"}
 
 // A goFile is one parsed file of the product's module.
 type goFile struct {
