@@ -42,15 +42,20 @@ type compiled struct {
 	key    graphKey
 	source []byte // the record's own bytes
 	graph  *graph.Graph
-	size   int         // bytes of its text: a graph takes some 20 times as much
+	size   int         // bytes of its text: a graph takes some 15 times as much
+	layer  bool        // a layer's: its text is more than the record
 	used   atomic.Bool // since it was last looked at for eviction
 }
 
 // is reports whether c is the schema of that record. Its bytes are the same
 // memory as long as the store has not been restored.
 func (c *compiled) is(v store.View, rev uint64, source []byte) bool {
-	return c.key.revision == rev && c.key.incarnation == v.Incarnation() &&
-		len(c.source) == len(source) && unsafe.SliceData(c.source) == unsafe.SliceData(source)
+	return c.key.revision == rev && c.key.incarnation == v.Incarnation() && c.holds(source)
+}
+
+// holds reports whether c was made of that record, and not of an equal one.
+func (c *compiled) holds(source []byte) bool {
+	return len(c.source) == len(source) && unsafe.SliceData(c.source) == unsafe.SliceData(source)
 }
 
 // graphOf returns the compiled schema in force at v, and its revision.
@@ -67,7 +72,7 @@ func (s *Service) graphOf(v store.View) (*graph.Graph, uint64, error) {
 		return c.graph, rev, nil
 	}
 	key := graphKey{v.Tenant(), v.Incarnation(), rev, sha256.Sum256(source)}
-	c, err := s.graphs.get(key, source, func() (*graph.Graph, int, error) { return s.compileAt(v, source) })
+	c, err := s.graphs.get(key, source, func() (*compiled, error) { return s.compileAt(v, source) })
 	if err != nil {
 		return nil, 0, internal(fmt.Errorf("compile the schema of revision %d: %w", rev, err))
 	}
@@ -76,30 +81,30 @@ func (s *Service) graphOf(v store.View) (*graph.Graph, uint64, error) {
 
 // get returns a kept schema or compiles it. Two callers may compile the same
 // one at once; that is rare and does no harm.
-func (g *graphs) get(key graphKey, source []byte, compile func() (*graph.Graph, int, error)) (*compiled, error) {
+func (g *graphs) get(key graphKey, source []byte, compile func() (*compiled, error)) (*compiled, error) {
 	if c := g.find(key, source); c != nil {
 		return c, nil
 	}
-	made, size, err := compile()
+	made, err := compile()
 	if err != nil {
 		return nil, err
 	}
-	return g.keep(&compiled{key: key, source: source, graph: made, size: size}), nil
+	made.key, made.source = key, source
+	return g.keep(made), nil
 }
 
-// compileAt compiles the schema whose record at v is source, and returns the
-// size of its text.
-func (s *Service) compileAt(v store.View, source []byte) (*graph.Graph, int, error) {
-	text, most := string(source), graph.MaxSource
-	if l := s.layerOf(v.Tenant()); l != nil {
+// compileAt compiles the schema whose record at v is source.
+func (s *Service) compileAt(v store.View, source []byte) (*compiled, error) {
+	text, most, l := string(source), graph.MaxSource, s.layerOf(v.Tenant())
+	if l != nil {
 		var err error
 		if text, err = l.schema(l.at(v)); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		most = maxLayerSchema
 	}
 	g, _, err := compile(text, most, v.Symbols())
-	return g, len(text), err
+	return &compiled{graph: g, size: len(text), layer: l != nil}, err
 }
 
 func (g *graphs) find(key graphKey, source []byte) *compiled {
@@ -110,7 +115,10 @@ func (g *graphs) find(key graphKey, source []byte) *compiled {
 		return nil
 	}
 	c := e.Value.(*compiled)
-	if unsafe.SliceData(c.source) != unsafe.SliceData(source) { // the same text, restored
+	if !c.holds(source) { // an equal record, restored
+		if c.layer {
+			return nil // what it stands for may be another cluster's
+		}
 		c = &compiled{key: key, source: source, graph: c.graph, size: c.size}
 		e.Value = c
 	}
@@ -137,21 +145,27 @@ func (g *graphs) keep(c *compiled) *compiled {
 		g.byKey = map[graphKey]*list.Element{}
 	}
 	e, ok := g.byKey[c.key]
+	if ok && !e.Value.(*compiled).holds(c.source) {
+		g.evictLocked(e)
+		ok = false
+	}
 	if !ok {
 		e = g.order.PushBack(c)
 		g.byKey[c.key] = e
 		g.size += c.size
 	}
-	for g.order.Len() > g.most || g.size > mostText && g.order.Len() > 2 {
+	for g.order.Len() > max(g.most, 1) || g.size > mostText && g.order.Len() > 2 {
 		oldest := g.order.Front()
 		// One that was used since the last look gets another round.
-		if old := oldest.Value.(*compiled); old.used.Swap(false) && oldest != e {
+		if old := oldest.Value.(*compiled); oldest == e || old.used.Swap(false) {
 			g.order.MoveToBack(oldest)
 		} else {
 			g.evictLocked(oldest)
 		}
 	}
-	return g.touchLocked(e.Value.(*compiled))
+	c = e.Value.(*compiled)
+	g.lastOf(c.key.incarnation).Store(c) // it counts as used when it is found again
+	return c
 }
 
 func (g *graphs) evictLocked(e *list.Element) {

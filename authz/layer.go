@@ -206,7 +206,9 @@ type LayerWrite struct {
 type Relation struct{ Type, Name string }
 
 // Conflict is the reason of errors that say that a requirement of a LayerWrite
-// does not hold (any more). Metadata "index" counts the requirements from 0.
+// does not hold (any more). Where it is one of
+// them, metadata "index" says which, from 0; else something that is created is
+// there, or the schema or the tenant has changed.
 const Conflict = "CONFLICT"
 
 // Commit makes the change durable. Tuples are checked against the schema at
@@ -231,8 +233,11 @@ func (l *Layer) Commit(ctx context.Context, by Caller, w LayerWrite) (token stri
 			return "", nodeError(err)
 		}
 		e := outcomeError(out, &c)
-		return "", &Error{Code: FailedPrecondition, Reason: Conflict, Message: e.Message, Err: out.Err(),
-			Fix: "read anew and decide again", Metadata: map[string]string{"index": fmt.Sprint(out.Index - own)}}
+		conflict := &Error{Code: FailedPrecondition, Reason: Conflict, Message: e.Message, Err: out.Err(), Fix: "read anew and decide again"}
+		if i := out.Index - own; i >= 0 && (out.Code == store.CodePrecondition || out.Code == store.CodeHorizon) {
+			conflict.Metadata = map[string]string{"index": fmt.Sprint(i)}
+		}
+		return "", conflict
 	}
 	return "", outcomeError(out, &c)
 }

@@ -28,8 +28,13 @@ type aboveTable struct {
 	generation uint64
 	slots      []atomic.Pointer[above]
 	used       atomic.Int32
-	change     atomic.Uint64 // the newest change that somebody has missed an entry after
+	change     atomic.Uint64             // the newest change that somebody has missed an entry after
+	nesting    []atomic.Pointer[changes] // by relation: of its family's
 }
+
+// changes say when the tuples that say which groups of a family contain which have
+// last changed, of all shapes.
+type changes []store.Change
 
 // leastAbove and mostAbove bound the slots of a table; it grows fourfold.
 const (
@@ -71,8 +76,12 @@ func (a above) kept() *above {
 	return &together.above
 }
 
+func (g *Graph) newAbove(generation uint64, slots int) *aboveTable {
+	return &aboveTable{generation: generation, slots: make([]atomic.Pointer[above], slots), nesting: make([]atomic.Pointer[changes], len(g.programs))}
+}
+
 func (g *Graph) growAbove(t *aboveTable) {
-	bigger := &aboveTable{generation: t.generation, slots: make([]atomic.Pointer[above], 4*len(t.slots))}
+	bigger := g.newAbove(t.generation, 4*len(t.slots))
 	bigger.change.Store(t.change.Load())
 	for i := range t.slots {
 		if a := t.slots[i].Load(); a != nil && bigger.slot(a.family, a.of).Swap(a) == nil {
@@ -82,37 +91,65 @@ func (g *Graph) growAbove(t *aboveTable) {
 	g.above.CompareAndSwap(t, bigger)
 }
 
-// aboveIn returns the table of v's generation, nil if v is of an older one.
-func (g *Graph) aboveIn(v store.View) *aboveTable {
+// aboveIn returns the table of a generation, nil if there is one of a later one.
+func (g *Graph) aboveIn(generation uint64) *aboveTable {
 	t := g.above.Load()
-	if t == nil || t.generation < v.Generation() {
-		fresh := &aboveTable{generation: v.Generation(), slots: make([]atomic.Pointer[above], leastAbove)}
+	if t == nil || t.generation < generation {
+		fresh := g.newAbove(generation, leastAbove)
 		if g.above.CompareAndSwap(t, fresh) {
 			return fresh
 		}
 		t = g.above.Load()
 	}
-	if t.generation != v.Generation() {
+	if t.generation != generation {
 		return nil
 	}
 	return t
 }
 
 // lastNesting returns the revision of the newest change to a tuple that says
-// which groups of the family contain which.
-func (w *walk) lastNesting(family []int32) (rev uint64) {
-	for _, p := range family {
-		for _, i := range w.g.programs[p].nesting {
-			rev = max(rev, w.view.LastChange(w.g.shapes[i].id))
+// which groups of p's family contain which.
+func (w *walk) lastNesting(t *aboveTable, p int32) (rev uint64) {
+	if t != nil {
+		if all := t.nesting[p].Load(); all != nil {
+			for _, c := range *all {
+				rev = max(rev, c.Last())
+			}
+			return rev
 		}
 	}
+	complete := true // no shape is without tuples so far
+	for _, q := range w.g.programs[p].family {
+		for _, i := range w.g.programs[q].nesting {
+			c, ok := w.view.ChangeOf(w.g.shapes[i].id)
+			if complete = complete && ok; ok {
+				rev = max(rev, c.Last())
+			}
+		}
+	}
+	if t != nil && complete {
+		t.nesting[p].Store(w.nestingOf(p))
+	}
 	return rev
+}
+
+func (w *walk) nestingOf(p int32) *changes {
+	all := new(changes)
+	for _, q := range w.g.programs[p].family {
+		for _, i := range w.g.programs[q].nesting {
+			if c, ok := w.view.ChangeOf(w.g.shapes[i].id); ok {
+				*all = append(*all, c)
+			}
+		}
+	}
+	return all
 }
 
 // knownAbove returns the table of what is known above the groups of p's family,
 // nil if it says nothing of the view, and when their nesting has changed last.
 func (w *walk) knownAbove(p int32) (*aboveTable, uint64) {
-	t, change := w.g.aboveIn(w.view), w.lastNesting(w.g.programs[p].family)
+	t := w.g.aboveIn(w.view.Generation())
+	change := w.lastNesting(t, p)
 	if change > w.view.Revision() {
 		return nil, change
 	}
@@ -124,8 +161,8 @@ func (w *walk) knownAbove(p int32) (*aboveTable, uint64) {
 func (w *walk) joinAbove(from int, p int32, m group, known *aboveTable, change uint64) bool {
 	if known != nil {
 		if a := known.slot(p, m).Load(); a != nil && a.family == p && a.of == m && a.rev >= change {
-			w.reads += a.reads - 1 // as if it had not been known
-			return w.spend() && !a.tooFar && w.addGroups(from, a.groups)
+			// It counts as if it had not been known.
+			return w.spendMore(a.reads) && !a.tooFar && w.addGroups(from, a.groups)
 		}
 	}
 	a := w.readAbove(p, m)

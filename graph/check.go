@@ -35,23 +35,31 @@ type Answer struct {
 }
 
 // Check answers q at v. With an error the answer holds only the cost so far.
-func (g *Graph) Check(ctx context.Context, v store.View, q *Question) (Answer, error) {
-	r, err := g.Resolve(v, q)
-	if err != nil {
-		return Answer{}, err
+func (g *Graph) Check(ctx context.Context, v store.View, q *Question) (answer Answer, err error) {
+	w := walks.Get().(*walk)
+	if err = g.resolveTo(&v, q, &w.asked); err == nil {
+		answer, err = w.check(ctx, g, &v, &w.asked)
 	}
-	return g.CheckResolved(ctx, v, &r)
+	w.asked.forget()
+	walks.Put(w)
+	return answer, err
 }
 
 // CheckResolved answers r, which g has resolved at a view of v's generation.
 // A definite answer without caveats allocates nothing.
 func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (Answer, error) {
 	w := walks.Get().(*walk)
-	w.ahead = v.Touch(r.Object) + v.Touch(r.Subjects()[0].Node)
+	w.ahead += v.Touch(r.Object) + v.TouchRows(r.Subjects()[0].Node)
+	answer, err := w.check(ctx, g, &v, r)
+	walks.Put(w)
+	return answer, err
+}
+
+// check answers r with w, which has answered others.
+func (w *walk) check(ctx context.Context, g *Graph, v *store.View, r *Resolved) (Answer, error) {
 	w.begin(ctx, g, v, r)
 	answer, err := w.answer(r.Program, r.Object)
 	w.end()
-	walks.Put(w)
 	return answer, err
 }
 
@@ -59,11 +67,14 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 
 // walk is the scratch of one question. It is reused; a question keeps nothing of it.
 type walk struct {
+	asked    Resolved // room for a question
 	g        *Graph
 	view     store.View
 	ctx      context.Context
 	subjects []ResolvedSubject
 	kinds    []int32           // of the subjects, for pruning
+	kindWord int               // of the first kind: where it stands in a row
+	kindBit  uint64            // and its bit there
 	masks    []store.ShapeMask // by subject: of the tuples that may name it; see readMasks
 	mask     store.ShapeMask   // of the tuples that may name one of them
 	usersets bool              // some subject is a userset
@@ -75,6 +86,7 @@ type walk struct {
 
 	since, until int64
 	steps, reads int
+	calm         int // up to so many reads spend has nothing to look at
 	passed       int // versions that the view does not show
 	depth        int
 	usedContext  bool
@@ -83,8 +95,10 @@ type walk struct {
 	memo         memo
 	closures     []closure     // of the families that the question has asked for
 	groups       []group       // what they hold: who is a member of them
+	plain        []store.Node  // see join
 	sought       store.NodeSet // by searches: the subjects, and their groups as far as they are known
 	visits       visits        // of the search that is under way
+	rows         store.Rows    // of the visit at hand
 	ahead        uint64        // see store.View.Touch
 	caveats      map[store.CaveatRef]value
 	remembers    bool     // it serves several decisions
@@ -97,8 +111,8 @@ type walk struct {
 	err          error    // why the walk is given up
 }
 
-func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
-	w.g, w.view, w.ctx = g, v, ctx
+func (w *walk) begin(ctx context.Context, g *Graph, v *store.View, r *Resolved) {
+	w.g, w.view, w.ctx = g, *v, ctx
 	w.context, w.given = r.Context, r.given
 	if r.locals.n > 0 {
 		w.locals = r.locals
@@ -112,16 +126,27 @@ func (w *walk) begin(ctx context.Context, g *Graph, v store.View, r *Resolved) {
 	w.closures, w.groups = w.closures[:0], w.groups[:0]
 	w.remembers, w.mustWalk = false, false
 	w.sought.Reset()
-	w.subjects, w.kinds, w.usersets = append(w.subjects[:0], r.Subjects()...), w.kinds[:0], false
 	w.masks, w.mask = w.masks[:0], 0
-	for i := range w.subjects {
-		kind := g.plainKind(w.subjects[i].Type)
-		if p := w.subjects[i].Program; p >= 0 {
-			kind, w.usersets = g.usersetKind(p), true
+	w.recount()
+	w.setSubjects(r)
+}
+
+func (w *walk) setSubjects(r *Resolved) {
+	w.subjects, w.kinds, w.usersets = w.subjects[:0], w.kinds[:0], false
+	all := r.Subjects()
+	for i := range all {
+		w.subjects = append(w.subjects, all[i])
+		kind := w.g.plainKind(all[i].Type)
+		if p := all[i].Program; p >= 0 {
+			kind, w.usersets = w.g.usersetKind(p), true
 		}
 		if n := len(w.kinds); n == 0 || w.kinds[n-1] != kind {
 			w.kinds = append(w.kinds, kind)
 		}
+	}
+	w.kindWord, w.kindBit = 0, 0
+	if len(w.kinds) > 0 {
+		w.kindWord, w.kindBit = int(w.kinds[0]>>6), 1<<(w.kinds[0]&63)
 	}
 }
 
@@ -136,6 +161,7 @@ func (w *walk) readMasks() {
 // end drops what the walk refers to, so that a pooled walk keeps no view alive.
 func (w *walk) end() {
 	w.g, w.view, w.ctx = nil, store.View{}, nil
+	w.rows.Close()
 	w.context, w.given, w.solver, w.err = nil, nil, nil, nil
 	if w.locals.n > 0 {
 		w.locals = locals{}
@@ -198,7 +224,11 @@ func (w *walk) reaches(i int32) bool { return w.anyKind(w.g.rewriteRow(i)) }
 func (w *walk) leads(p int32) bool { return w.anyKind(w.g.programRow(p)) }
 
 func (w *walk) anyKind(row []uint64) bool {
-	for _, k := range w.kinds {
+	return row[w.kindWord]&w.kindBit != 0 || len(w.kinds) > 1 && w.anyFurther(row)
+}
+
+func (w *walk) anyFurther(row []uint64) bool {
+	for _, k := range w.kinds[1:] {
 		if hasBit(row, k) {
 			return true
 		}
@@ -210,30 +240,31 @@ func (w *walk) anyKind(row []uint64) bool {
 const checkEvery = 256
 
 // spend accounts for one read. It reports whether the walk may go on.
-func (w *walk) spend() bool {
-	w.reads++
-	if w.reads%checkEvery != 0 && w.reads <= w.limits.Reads {
+func (w *walk) spend() bool { return w.spendMore(1) }
+
+// spendMore accounts for n reads.
+func (w *walk) spendMore(n int) bool {
+	if w.reads += n; w.reads <= w.calm {
 		return w.err == nil
 	}
 	return w.mayGoOn()
 }
 
-// spendMore accounts for n reads.
-func (w *walk) spendMore(n int) bool {
-	before := w.reads / checkEvery
-	if w.reads += n; w.reads/checkEvery != before && w.err == nil {
-		w.err = w.ctx.Err()
-	}
-	return w.mayGoOn()
-}
-
+// mayGoOn looks at the limit and at the context.
 func (w *walk) mayGoOn() bool {
 	if reads := w.reads + w.passed/passedPerRead; reads > w.limits.Reads && w.err == nil {
 		w.err = &LimitError{"reads", w.limits.Reads, reads}
-	} else if w.reads%checkEvery == 0 && w.err == nil {
+	} else if w.err == nil {
 		w.err = w.ctx.Err()
 	}
+	w.recount()
 	return w.err == nil
+}
+
+// recount works out when spend has to look again: where the limit is met, and
+// every checkEvery reads.
+func (w *walk) recount() {
+	w.calm = min(w.limits.Reads-w.passed/passedPerRead, w.reads|(checkEvery-1))
 }
 
 const (
@@ -254,10 +285,11 @@ func (w *walk) pass(n int) bool {
 		return w.err == nil
 	}
 	before := w.passed / passedAtOnce
-	if w.passed += n; w.passed/passedAtOnce != before && w.err == nil {
-		w.err = w.ctx.Err()
+	if w.passed += n; w.passed/passedAtOnce != before {
+		return w.mayGoOn()
 	}
-	return w.mayGoOn()
+	w.recount()
+	return w.spendMore(0)
 }
 
 // step steps to the next fact of a row and accounts for what it passes on the

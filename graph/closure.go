@@ -93,13 +93,27 @@ func (g *Graph) shapesOf(p int32) []shape {
 // whether they are all of them. Contextual tuples could add to them, so with
 // any the walk goes forward.
 func (w *walk) groupsOf(p int32) (*closure, bool) {
-	if w.given != nil || w.g.programs[p].family == nil {
-		return nil, false
+	if c := w.closureOf(p); c != nil {
+		return c, c.usable
 	}
+	return w.collect(p)
+}
+
+// closureOf returns what the question has found out about the family of p, nil if
+// it has not asked.
+func (w *walk) closureOf(p int32) *closure {
 	for i := range w.closures {
 		if c := &w.closures[i]; c.program == p {
-			return c, c.usable
+			return c
 		}
+	}
+	return nil
+}
+
+// collect is groupsOf for a family that the question has not asked for.
+func (w *walk) collect(p int32) (*closure, bool) {
+	if w.given != nil || w.g.programs[p].family == nil {
+		return nil, false
 	}
 	c := w.newClosure(p)
 	c.usable = w.findGroups(c.from, p)
@@ -214,6 +228,23 @@ func (w *walk) join(from int, p int32, sh *shape, subject store.Node) bool {
 	if !w.spend() {
 		return false
 	}
+	plain, ok := w.view.PlainObjects(subject, sh.id, mostGroups+1, w.plain[:0])
+	if w.plain = plain; !ok {
+		return w.joinAll(from, p, sh, subject)
+	}
+	if !w.spendMore(len(plain)) {
+		return false
+	}
+	for _, object := range plain {
+		if !w.isIn(from, p, object) && !w.addGroup(from, group{p, object}) {
+			return false
+		}
+	}
+	return true
+}
+
+// joinAll is join where not all tuples are visible and plain, or many.
+func (w *walk) joinAll(from int, p int32, sh *shape, subject store.Node) bool {
 	it := w.view.Reverse(subject, sh.id)
 	for w.step(&it) {
 		f := it.Fact()
@@ -223,12 +254,21 @@ func (w *walk) join(from int, p int32, sh *shape, subject store.Node) bool {
 		if f.Caveat != 0 || f.Expires != 0 || w.isIn(from, p, f.Object) {
 			continue // a tuple with traits that the schema does not allow is invisible
 		}
-		if len(w.groups)-from == mostGroups {
+		if !w.addGroup(from, group{p, f.Object}) {
 			return false
 		}
-		w.groups = append(w.groups, group{p, f.Object})
 	}
 	return w.err == nil
+}
+
+// addGroup adds a group to the closure that begins at from, and reports whether
+// there was room.
+func (w *walk) addGroup(from int, m group) bool {
+	if len(w.groups)-from == mostGroups {
+		return false
+	}
+	w.groups = append(w.groups, m)
+	return true
 }
 
 // isIn reports whether the closure that begins at from has a group already.

@@ -13,7 +13,9 @@ const (
 	mostInlined  = 64      // programs inlined into one union
 	mostIncluded = 64      // programs that one is known to include
 	mostCovers   = 1 << 12 // steps spent on finding covered arrows of one union
-	mostHops     = 1 << 20 // arrows times the types that they go over
+	mostHops     = 1 << 20 // different arrows times the types that they go over
+	mostOver     = 1 << 23 // arrows times the types, each as often as it stands in a union
+	mostTerms    = 1 << 22 // terms of all unions, from which on nothing more is inlined
 )
 
 // Compile turns a validated schema into a graph over y's symbols. It interns
@@ -25,6 +27,7 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 			typeIndex: map[string]int32{}, caveats: map[string]*CompiledCaveat{},
 		},
 		arrows: map[arrowID]span{},
+		shared: map[sharedRewrite]int32{},
 	}
 	c.g.depends.Store(&map[dependsKey]dependsOn{})
 	c.g.backward.Store(&map[int32]*backward{})
@@ -36,29 +39,42 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 			return nil, err
 		}
 	}
-	for p := range c.g.programs {
-		c.inclusion = append(c.inclusion, c.included(int32(p)))
-	}
+	c.stored = make([]storedTerms, len(c.g.programs))
+	c.inlined, c.inclusion = make([]int32, len(c.g.programs)), make([][]int32, len(c.g.programs))
 	for p := range c.g.programs {
 		if err := c.body(int32(p)); err != nil {
 			return nil, err
 		}
 	}
-	c.g.computeReach()
+	users := c.g.users()
+	c.g.computeReach(users)
 	c.g.computeMasks()
 	c.g.computeWeights()
 	c.g.computeLoops()
+	c.g.indexNames()
 	c.g.findFamilies()
-	c.g.findSearches()
+	c.g.findSearches(users)
 	return c.g, nil
 }
 
 type compiler struct {
 	g      *Graph
 	arrows map[arrowID]span
+	shared map[sharedRewrite]int32
 
-	// inclusion holds the programs that a program includes by unions alone.
+	stored  []storedTerms // by program
+	inlined []int32       // by program: the round in which it was inlined last
+	round   int32         // the program that is being compiled, from 1
+	inlines int           // programs inlined into it, itself too
+
+	over int // types that arrows go over, so far
+
+	// By program, where somebody has asked: those that it includes by unions alone.
 	inclusion [][]int32
+
+	terms  []int32 // scratch: of the program that is being compiled
+	termOf []int32 // by rewrite: the last union that it is a term of, from 1
+	unions int32   // so far
 }
 
 type arrowID struct {
@@ -168,10 +184,13 @@ func (c *compiler) relation(p int32, name string) (int32, error) {
 // body compiles the rewrite of p.
 func (c *compiler) body(p int32) error {
 	from := int32(len(c.g.rewrites))
-	terms, err := c.terms(p, map[int32]bool{p: true})
+	c.round = p + 1
+	c.inlined[p], c.inlines = c.round, 1
+	terms, err := c.definition(c.terms[:0], p, true)
 	if err != nil {
 		return err
 	}
+	c.terms = terms
 	pr := &c.g.programs[p]
 	pr.body = c.union(terms)
 	pr.rewrites = span{from, int32(len(c.g.rewrites))}
@@ -196,54 +215,80 @@ func (c *compiler) add(r rewrite) int32 {
 	return int32(len(c.g.rewrites) - 1)
 }
 
-// group adds the children of a union or an intersection, the cheap ones first.
-func (c *compiler) group(op opcode, children []int32) rewrite {
+// sharedRewrite is a rewrite that means the same wherever it stands: of a large
+// schema with few relations most are.
+type sharedRewrite struct {
+	rewrite
+	within int32 // only in the program of this round; 0 = everywhere
+}
+
+// share returns a rewrite that may have been added before.
+func (c *compiler) share(r rewrite, within int32) int32 {
+	key := sharedRewrite{r, within}
+	i, known := c.shared[key]
+	if !known {
+		i = c.add(r)
+		c.shared[key] = i
+	}
+	return i
+}
+
+// group adds a union or an intersection of children, the cheap ones first.
+func (c *compiler) group(op opcode, children []int32) int32 {
 	g := c.g
-	slices.SortStableFunc(children, func(a, b int32) int { return cmp.Compare(g.rewrites[a].op, g.rewrites[b].op) })
 	from := int32(len(g.kids))
-	g.kids = append(g.kids, children...)
-	return rewrite{op, span{from, int32(len(g.kids))}}
+	for cost := opNil; cost <= opAll; cost++ {
+		for _, i := range children {
+			if g.rewrites[i].op == cost {
+				g.kids = append(g.kids, i)
+			}
+		}
+	}
+	return c.add(rewrite{op, span{from, int32(len(g.kids))}})
 }
 
 // expr compiles e, which stands in program p, as a rewrite of its own.
 func (c *compiler) expr(p int32, e Expr) (int32, error) {
-	terms, err := c.flatten(p, e, nil)
+	terms, err := c.flatten(nil, p, e, false)
 	if err != nil {
 		return 0, err
 	}
 	return c.union(terms), nil
 }
 
-func (c *compiler) intersection(p int32, e *Intersection) (rewrite, error) {
+func (c *compiler) intersection(p int32, e *Intersection) (int32, error) {
 	var children []int32
 	for _, child := range e.Children {
 		i, err := c.expr(p, child)
 		if err != nil {
-			return rewrite{}, err
+			return 0, err
 		}
 		children = append(children, i)
 	}
 	return c.group(opIntersection, children), nil
 }
 
-func (c *compiler) exclusion(p int32, e *Exclusion) (rewrite, error) {
+func (c *compiler) exclusion(p int32, e *Exclusion) (int32, error) {
 	base, err := c.expr(p, e.Base)
 	if err != nil {
-		return rewrite{}, err
+		return 0, err
 	}
 	minus, err := c.expr(p, e.Minus)
-	return rewrite{opExclusion, span{base, minus}}, err
+	if err != nil {
+		return 0, err
+	}
+	return c.add(rewrite{opExclusion, span{base, minus}}), nil
 }
 
 // arrow compiles an arrow of p's type. Equal arrows share their hops.
-func (c *compiler) arrow(p int32, e *Arrow) (rewrite, error) {
-	g, op := c.g, opArrow
+func (c *compiler) arrow(p int32, e *Arrow) (int32, error) {
+	g, op, within := c.g, opArrow, int32(0)
 	if e.All {
-		op = opAll
+		op, within = opAll, c.round // see computeLoops
 	}
 	ts, err := c.relation(p, e.Tupleset)
 	if err != nil {
-		return rewrite{}, err
+		return 0, err
 	}
 	id := arrowID{ts, e.Target}
 	hops, done := c.arrows[id]
@@ -259,11 +304,11 @@ func (c *compiler) arrow(p int32, e *Arrow) (rewrite, error) {
 			}
 			g.hops = append(g.hops, hop{i, target})
 		}
-		if len(g.hops) > mostHops {
-			return rewrite{}, SchemaErrors{errorAt(e.Pos, e.Tupleset, "the arrows up to this one go over too many types, more than %d together", mostHops)}
-		}
 		hops.to = int32(len(g.hops))
 		c.arrows[id] = hops
 	}
-	return rewrite{op, hops}, nil
+	if c.over += int(hops.to - hops.from); len(g.hops) > mostHops || c.over > mostOver {
+		return 0, SchemaErrors{errorAt(e.Pos, e.Tupleset, "the arrows up to this one go over too many types, more than %d together", mostHops)}
+	}
+	return c.share(rewrite{op, hops}, within), nil
 }

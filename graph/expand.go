@@ -44,7 +44,7 @@ func (g *Graph) Expand(ctx context.Context, v store.View, q *ExpandQuestion) (*T
 		return nil, ExpandCost{}, err
 	}
 	w := walks.Get().(*walk)
-	w.begin(ctx, g, v, &r)
+	w.begin(ctx, g, &v, &r)
 	x := &expander{w: w, depth: q.Depth, mostNodes: cmp.Or(q.MaxNodes, defaultNodes), seen: map[atom]bool{}}
 	tree := x.run(atom{r.Program, r.Object})
 	cost, err := ExpandCost{x.steps, w.reads}, x.err

@@ -55,6 +55,7 @@ func (g *Graph) Explain(ctx context.Context, v store.View, q *Question) (*Explan
 	}
 	x := newExplainer(ctx, g, v, &r, q.Subjects)
 	x.w.limits.Reads = min(x.w.limits.Reads, mostExplained)
+	x.w.recount()
 	if err == nil {
 		// The limit of depth did not matter to the decision, so it need not get in
 		// the way of the reasons.

@@ -81,7 +81,7 @@ func (b bounds) agrees(c bounds) bool {
 
 func newExplainer(ctx context.Context, g *Graph, v store.View, r *Resolved, subjects []tuple.Subject) *explainer {
 	w := walks.Get().(*walk)
-	w.begin(ctx, g, v, r)
+	w.begin(ctx, g, &v, r)
 	w.remembers = true
 	return &explainer{w: w, subjects: subjects, values: map[atom]int32{},
 		known: []bounds{exactly(value{level: denied}), exactly(value{level: allowed})}, solved: map[atom]bounds{}, parts: map[part]bounds{},

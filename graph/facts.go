@@ -54,10 +54,11 @@ func (w *walk) shapesOf(s *ResolvedSubject) store.ShapeMask {
 		return every
 	}
 	var mask store.ShapeMask
-	for _, n := range [...]store.Node{s.Node, s.everyone} {
-		if !isLocal(n) {
-			mask |= w.view.SubjectMask(n)
-		}
+	if !isLocal(s.Node) {
+		mask = w.view.SubjectMask(s.Node)
+	}
+	if s.everyone != 0 && !isLocal(s.everyone) {
+		mask |= w.view.SubjectMask(s.everyone)
 	}
 	return mask
 }

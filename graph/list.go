@@ -84,8 +84,9 @@ func (l *list) begin(ctx context.Context, g *Graph, v store.View, yield func(Lis
 	l.states.reset()
 	l.listed.reset()
 	l.rows = walks.Get().(*walk)
-	l.rows.begin(ctx, g, v, &l.r)
+	l.rows.begin(ctx, g, &v, &l.r)
 	l.rows.limits.Reads, l.rows.mostCaveats = l.r.limits.List, mostListCaveatTime
+	l.rows.recount()
 	l.rows.err = ctx.Err()
 }
 

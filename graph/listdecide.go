@@ -38,7 +38,7 @@ func (l *list) decide(d *decider, program int32, n store.Node, depth int) (Answe
 func (l *list) ready(d *decider) *walk {
 	if d.walk == nil {
 		d.walk = walks.Get().(*walk)
-		d.walk.begin(l.ctx, l.g, l.view, &l.r)
+		d.walk.begin(l.ctx, l.g, &l.view, &l.r)
 		d.walk.remembers = true
 	}
 	return d.walk
@@ -66,6 +66,7 @@ func (l *list) settle(d *decider) {
 // nextDecision makes a walk ready for a further decision.
 func (w *walk) nextDecision(depth int) {
 	w.steps, w.reads, w.passed, w.caveatTime, w.depth, w.err = 0, 0, 0, 0, depth, nil
+	w.recount()
 	w.memo.turn++
 }
 

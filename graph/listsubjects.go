@@ -360,7 +360,7 @@ func (l *subjectList) decideNamed(n store.Node, c certainty) {
 		return
 	}
 	l.r.few[0].Node = n
-	l.ready(&l.named).begin(l.ctx, l.g, l.view, &l.r)
+	l.ready(&l.named).begin(l.ctx, l.g, &l.view, &l.r)
 	a, err := l.decide(&l.named, l.r.Program, l.r.Object, 0)
 	got := answered{a.Decision, a.Missing, err}
 	switch {

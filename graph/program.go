@@ -16,6 +16,7 @@ type Graph struct {
 
 	types     []typeInfo
 	typeIndex map[string]int32
+	names     nameTable // of types, relations and permissions
 	programs  []program
 	rewrites  []rewrite // children stand before their parents
 	kids      []int32   // rewrites of unions and intersections
@@ -23,6 +24,7 @@ type Graph struct {
 	hops      []hop     // of arrows
 	caveats   map[string]*CompiledCaveat
 	searches  []search
+	shapeAt   []shapeSlot // by id; only if a search has many roles
 
 	// A row of words bits for each rewrite and each program says which kinds of
 	// subject it can possibly reach; see plainKind and usersetKind.
@@ -55,7 +57,7 @@ type program struct {
 	leaf     bool    // a bounded number of probes on one object: needs no memo
 	family   []int32 // of a group relation: itself and those that it takes members from; see closure.go
 	nesting  []int32 // of a group relation: its shapes of usersets
-	rewrites span    // those of its body
+	rewrites span    // of its body: all that it shares with no other program, see eachRewrite
 	search   int32   // of g.searches, -1 = none; see search.go
 	source   *Relation
 }
@@ -129,62 +131,6 @@ func (g *Graph) ID() uint64 { return g.id }
 
 var graphCount atomic.Uint64
 
-// mostKinds bounds the rows. In a larger schema several kinds share a bit,
-// which prunes less and changes no answer.
-const mostKinds = 1024
-
-// plainKind returns the bit of the plain subjects of a type.
-func (g *Graph) plainKind(typ int32) int32 { return typ % mostKinds }
-
-// usersetKind returns the bit of the usersets of a program.
-func (g *Graph) usersetKind(program int32) int32 {
-	return (int32(len(g.types)) + program) % mostKinds
-}
-
-func hasBit(row []uint64, i int32) bool { return row[i>>6]&(1<<(uint(i)&63)) != 0 }
-
-func (g *Graph) rewriteRow(i int32) []uint64 {
-	return g.reach[int(i)*g.words : (int(i)+1)*g.words]
-}
-
-func (g *Graph) programRow(p int32) []uint64 {
-	return g.programReach[int(p)*g.words : (int(p)+1)*g.words]
-}
-
-// computeReach fills the rows. A program whose row has grown makes those that
-// lead to it grow, until nothing changes. Intersections count as unions,
-// because a set of subjects may satisfy their sides by different members.
-func (g *Graph) computeReach() {
-	g.words = (min(len(g.types)+len(g.programs), mostKinds) + 63) / 64
-	g.reach = make([]uint64, len(g.rewrites)*g.words)
-	g.programReach = make([]uint64, len(g.programs)*g.words)
-	users := make([][]int32, len(g.programs)) // by program: who leads to it
-	todo := make([]int32, len(g.programs))
-	waiting := make([]bool, len(g.programs))
-	for p := range g.programs {
-		g.eachTarget(int32(p), func(q int32) { users[q] = append(users[q], int32(p)) })
-		todo[p], waiting[p] = int32(p), true
-	}
-	for len(todo) > 0 {
-		p := todo[len(todo)-1]
-		todo, waiting[p] = todo[:len(todo)-1], false
-		body := g.programs[p].rewrites
-		for i := body.from; i < body.to; i++ {
-			g.growRow(i)
-		}
-		row := g.programRow(p)
-		grown := setBit(row, g.usersetKind(p))
-		if !merge(row, g.rewriteRow(g.programs[p].body)) && !grown {
-			continue
-		}
-		for _, q := range users[p] {
-			if !waiting[q] {
-				todo, waiting[q] = append(todo, q), true
-			}
-		}
-	}
-}
-
 // computeMasks notes for each rewrite that does nothing but read tuples of its
 // object which shapes these are of; of other rewrites nothing. Shapes may share a bit.
 func (g *Graph) computeMasks() {
@@ -203,72 +149,25 @@ func (g *Graph) computeMasks() {
 	}
 }
 
-// eachTarget calls yield for the programs that p's body leads to.
-func (g *Graph) eachTarget(p int32, yield func(q int32)) {
-	body := g.programs[p].rewrites
-	for _, r := range g.rewrites[body.from:body.to] {
-		switch r.op {
-		case opCall:
-			yield(r.from)
-		case opMembers:
-			for _, s := range g.shapes[r.from:r.to] {
-				yield(s.program)
-			}
-		case opArrow, opAll:
-			for _, h := range g.hops[r.from:r.to] {
-				if h.target >= 0 {
-					yield(h.target)
-				}
-			}
-		}
-	}
+// eachRewrite calls yield for the rewrites of p's body, as often as they stand in it.
+func (g *Graph) eachRewrite(p int32, yield func(i int32, r rewrite)) {
+	g.eachPart(g.programs[p].body, true, yield)
 }
 
-func (g *Graph) growRow(i int32) {
-	r, row := g.rewrites[i], g.rewriteRow(i)
+// eachPart calls yield for rewrite i and what it consists of, perhaps without
+// the right sides of exclusions.
+func (g *Graph) eachPart(i int32, contrary bool, yield func(i int32, r rewrite)) {
+	r := g.rewrites[i]
+	yield(i, r)
 	switch r.op {
-	case opSelf:
-		setBit(row, g.plainKind(r.from))
-	case opMember:
-		setBit(row, g.usersetKind(r.from))
-	case opProbe:
-		for _, s := range g.shapes[r.from:r.to] {
-			setBit(row, g.plainKind(s.typ))
-		}
-	case opMembers:
-		for _, s := range g.shapes[r.from:r.to] {
-			merge(row, g.programRow(s.program))
-		}
-	case opCall:
-		merge(row, g.programRow(r.from))
 	case opUnion, opIntersection:
-		for _, c := range g.kids[r.from:r.to] {
-			merge(row, g.rewriteRow(c))
+		for _, k := range g.kids[r.from:r.to] {
+			g.eachPart(k, contrary, yield)
 		}
 	case opExclusion:
-		merge(row, g.rewriteRow(r.from))
-	case opArrow, opAll:
-		for _, h := range g.hops[r.from:r.to] {
-			if h.target >= 0 {
-				merge(row, g.programRow(h.target))
-			}
+		g.eachPart(r.from, contrary, yield)
+		if contrary {
+			g.eachPart(r.to, contrary, yield)
 		}
 	}
-}
-
-func setBit(row []uint64, i int32) bool {
-	old := row[i>>6]
-	row[i>>6] |= 1 << (uint(i) & 63)
-	return row[i>>6] != old
-}
-
-func merge(row, from []uint64) bool {
-	changed := false
-	for i, w := range from {
-		if w&^row[i] != 0 {
-			row[i] |= w
-			changed = true
-		}
-	}
-	return changed
 }

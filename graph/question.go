@@ -15,8 +15,14 @@ type Limits struct {
 	List       int // look-ups and tuples read for a whole list; default 20,000,000
 }
 
+var defaultLimits = Limits{Depth: 50, Reads: 1_000_000, Contextual: 100, List: 20_000_000}
+
 func (l Limits) withDefaults() Limits {
-	return Limits{cmp.Or(l.Depth, 50), cmp.Or(l.Reads, 1_000_000), cmp.Or(l.Contextual, 100), cmp.Or(l.List, 20_000_000)}
+	if l == (Limits{}) {
+		return defaultLimits
+	}
+	d := &defaultLimits
+	return Limits{cmp.Or(l.Depth, d.Depth), cmp.Or(l.Reads, d.Reads), cmp.Or(l.Contextual, d.Contextual), cmp.Or(l.List, d.List)}
 }
 
 // Question asks whether any of the subjects has the permission on the object.
@@ -79,6 +85,13 @@ func (r *Resolved) Subjects() []ResolvedSubject {
 // Otherwise its nodes mean something in this question only.
 func (r *Resolved) IsStored() bool { return r.locals.n == 0 && r.given == nil }
 
+// forget drops what r refers to. What it keeps means nothing to the next question.
+func (r *Resolved) forget() {
+	if r.Context = nil; r.many != nil || r.given != nil || r.locals.n > 0 {
+		*r = Resolved{}
+	}
+}
+
 // node returns the node of o, a local one if no stored tuple names o.
 func (r *Resolved) node(g *Graph, v store.View, o tuple.Object) store.Node {
 	if n := v.Node(g.types[g.typeIndex[o.Type]].sym, o.ID); n != 0 {
@@ -91,15 +104,20 @@ func (r *Resolved) node(g *Graph, v store.View, o tuple.Object) store.Node {
 // to the question, nothing is interned. The error is an *UnknownError, a
 // *tuple.FieldError, a *ContextualError or a *LimitError.
 func (g *Graph) Resolve(v store.View, q *Question) (r Resolved, err error) {
-	var keys [2]store.NodeKey
-	var nodes [2]store.Node
-	if g.isPlain(q, &r, &keys[0], &keys[1]) {
-		v.Nodes(keys[:], nodes[:])
-		if g.settle(v, &r, nodes[0], nodes[1]) {
-			return r, nil
+	err = g.resolveTo(&v, q, &r)
+	return r, err
+}
+
+// resolveTo is Resolve into r, which may have been another question.
+func (g *Graph) resolveTo(v *store.View, q *Question, r *Resolved) (err error) {
+	var object, subject store.NodeKey
+	if g.isPlain(q, r, &object, &subject) {
+		if m, n := v.TwoNodes(&object, &subject); g.settle(v, r, m, n) {
+			return nil
 		}
 	}
-	return g.resolve(v, q)
+	*r, err = g.resolve(*v, q)
+	return err
 }
 
 func (g *Graph) resolve(v store.View, q *Question) (Resolved, error) {

@@ -17,7 +17,7 @@ import (
 // all of them there.
 type search struct {
 	programs []int32 // of one type: those that they refer to are among them
-	roles    []role  // by shape: open addressing, a power of two
+	roles    roles
 	reach    []uint64
 
 	families []int32 // programs behind the shapes of groups
@@ -25,23 +25,6 @@ type search struct {
 
 	// Which shapes matter: if they occur with a subject, with a group, in any case.
 	names, groups, ways store.ShapeMask
-}
-
-// role is what the tuples of a shape mean to a search.
-type role struct {
-	id    store.ShapeID // 0 = none
-	shape int32         // of g.shapes
-	way   int32         // the search that they lead to, -1 = none
-	names bool          // they may name a subject, or a group of it
-}
-
-func (s *search) role(id store.ShapeID) *role {
-	mask := len(s.roles) - 1
-	for i := int(id) & mask; ; i = (i + 1) & mask {
-		if r := &s.roles[i]; r.id == id || r.id == 0 {
-			return r
-		}
-	}
 }
 
 // visit is a search to be made on an object.
@@ -171,7 +154,7 @@ func (w *walk) look(at visit) value {
 	if isLocal(at.node) {
 		return out
 	}
-	var rows store.Rows
+	rows := &w.rows
 	rows.Open(&w.view, at.node)
 	seek := s.names & rows.Mask()
 	if seek != 0 {
@@ -188,7 +171,7 @@ func (w *walk) look(at visit) value {
 		}
 	}
 	for rows.Next(&w.sought, seek, s.ways) {
-		r := s.role(rows.Shape())
+		r := s.roles.of(rows.Shape())
 		if r.id == 0 {
 			continue // it only shares its bit with one that has a role
 		}
@@ -198,7 +181,7 @@ func (w *walk) look(at visit) value {
 				break
 			}
 		}
-		if r.way >= 0 && w.anyKind(w.g.searches[r.way].reach) && !w.lead(&rows, sh, visit{r.way, 0, at.depth + 1}) {
+		if r.way >= 0 && w.anyKind(w.g.searches[r.way].reach) && !w.lead(rows, sh, visit{r.way, 0, at.depth + 1}) {
 			return value{level: aborted}
 		}
 	}
@@ -212,11 +195,14 @@ func (w *walk) look(at visit) value {
 // there are any, and whether they are known.
 func (w *walk) gather(families []int32) (some, ok bool) {
 	for _, p := range families {
-		if !w.leads(p) {
-			continue
+		c := w.closureOf(p)
+		if c == nil {
+			if !w.leads(p) {
+				continue
+			}
+			c, _ = w.collect(p)
 		}
-		c, ok := w.groupsOf(p)
-		if !ok {
+		if c == nil || !c.usable {
 			w.mustWalk = true
 			return false, false
 		}

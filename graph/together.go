@@ -15,7 +15,7 @@ const together = 8
 func (g *Graph) ResolveAll(v store.View, qs []Question, out []Resolved, errs []error) {
 	for len(qs) > 0 {
 		n := min(len(qs), together)
-		g.resolveTogether(v, qs[:n], out[:n], errs[:n])
+		g.resolveTogether(&v, qs[:n], out[:n], errs[:n])
 		qs, out, errs = qs[n:], out[n:], errs[n:]
 	}
 }
@@ -23,7 +23,7 @@ func (g *Graph) ResolveAll(v store.View, qs []Question, out []Resolved, errs []e
 // Limits returns the limits that the question was resolved with.
 func (r *Resolved) Limits() Limits { return r.limits }
 
-func (g *Graph) resolveTogether(v store.View, qs []Question, out []Resolved, errs []error) {
+func (g *Graph) resolveTogether(v *store.View, qs []Question, out []Resolved, errs []error) {
 	var (
 		keys  [2 * together]store.NodeKey
 		nodes [2 * together]store.Node
@@ -41,7 +41,7 @@ func (g *Graph) resolveTogether(v store.View, qs []Question, out []Resolved, err
 	for i := range qs {
 		at := place[i]
 		if at == 0 || !g.settle(v, &out[i], nodes[at-1], nodes[at]) {
-			out[i], errs[i] = g.resolve(v, &qs[i])
+			out[i], errs[i] = g.resolve(*v, &qs[i])
 		}
 	}
 }
@@ -55,40 +55,45 @@ func (g *Graph) isPlain(q *Question, r *Resolved, object, subject *store.NodeKey
 		return false
 	}
 	s := &q.Subjects[0]
-	typ, ok := g.typeIndex[q.Object.Type]
+	typ, ok := g.typeNamed(q.Object.Type)
 	if !ok || s.IsWildcard() {
 		return false
 	}
-	program, ok := g.types[typ].relations[q.Permission]
+	program, ok := g.programNamed(typ, q.Permission)
 	if !ok {
 		return false
 	}
-	of := ResolvedSubject{Program: -1}
-	if of.Type, ok = g.typeIndex[s.Type]; !ok {
+	subjectType, ok := g.typeNamed(s.Type)
+	if !ok {
 		return false
 	}
+	userset := int32(-1)
 	if s.Relation != "" && s.Relation != tuple.Plain {
-		if of.Program, ok = g.types[of.Type].relations[s.Relation]; !ok {
+		if userset, ok = g.programNamed(subjectType, s.Relation); !ok {
 			return false
 		}
 	}
-	*r = Resolved{Program: program, Context: q.Context, Now: q.Now, n: 1, limits: q.Limits.withDefaults()}
-	r.few[0] = of
-	*object = store.NodeKey{Type: g.types[typ].sym, ID: q.Object.ID}
-	*subject = store.NodeKey{Type: g.types[of.Type].sym, ID: s.ID}
+	if r.many != nil || r.given != nil || r.locals.n > 0 {
+		*r = Resolved{}
+	}
+	// What is not set here is as new already. Setting all costs as much as the names.
+	r.Program, r.Context, r.Now, r.n, r.limits = program, q.Context, q.Now, 1, q.Limits.withDefaults()
+	r.few[0].Type, r.few[0].Program, r.few[0].everyone = subjectType, userset, 0
+	object.Type, object.ID = g.types[typ].sym, q.Object.ID
+	subject.Type, subject.ID = g.types[subjectType].sym, s.ID
 	return true
 }
 
 // settle gives a plain question its nodes, unless there is one that no stored
 // tuple names.
-func (g *Graph) settle(v store.View, r *Resolved, object, subject store.Node) bool {
+func (g *Graph) settle(v *store.View, r *Resolved, object, subject store.Node) bool {
 	if object == 0 || subject == 0 {
 		return false
 	}
 	s := &r.few[0]
 	r.Object, s.Node = object, subject
-	if s.Program < 0 {
-		s.everyone = g.everyone(v, s.Type, r)
+	if s.Program < 0 && g.types[s.Type].wildcards {
+		s.everyone = g.everyone(*v, s.Type, r)
 	}
 	return true
 }

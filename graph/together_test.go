@@ -3,6 +3,7 @@ package graph
 import (
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/pemba-authz/pemba/tuple"
@@ -61,5 +62,36 @@ func TestResolveAll_IsResolve(t *testing.T) {
 	}
 	if resolved < 100 {
 		t.Errorf("only %d questions are valid", resolved)
+	}
+	slices.Reverse(qs)
+	w.graph.ResolveAll(v, qs, out, errs)
+	for i := range qs {
+		expectAlike(t, w, &qs[i], &out[i], errs[i])
+	}
+}
+
+// expectAlike expects of a question that was resolved where another had been, and
+// of one that Check resolves, what holds of a new one.
+func expectAlike(t *testing.T, w *world, q *Question, r *Resolved, err error) {
+	t.Helper()
+	v := w.view()
+	want, wantErr := w.graph.resolve(v, q)
+	if !reflect.DeepEqual(err, wantErr) {
+		t.Fatalf("%+v: %v, want %v", q, err, wantErr)
+	}
+	checked, checkErr := w.graph.Check(t.Context(), v, q)
+	if wantErr != nil {
+		if checkErr == nil {
+			t.Fatalf("%+v is answered, want %v", q, wantErr)
+		}
+		return
+	}
+	if !reflect.DeepEqual(r.Subjects(), want.Subjects()) || !reflect.DeepEqual(r.given, want.given) ||
+		r.Program != want.Program || r.Object != want.Object || r.Now != want.Now || r.limits != want.limits || r.IsStored() != want.IsStored() {
+		t.Fatalf("%+v: %+v after another question, want %+v", q, r, want)
+	}
+	answer, answerErr := w.graph.CheckResolved(t.Context(), v, &want)
+	if !reflect.DeepEqual(checked, answer) || !reflect.DeepEqual(checkErr, answerErr) {
+		t.Fatalf("%+v: %+v %v, want %+v %v", q, checked, checkErr, answer, answerErr)
 	}
 }

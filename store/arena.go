@@ -70,9 +70,20 @@ func (a *arena) at(t text) []byte {
 // touch reads the beginning of a string.
 func (a *arena) touch(t text) uint64 { return uint64(a.at(t)[0]) }
 
+// begins reports whether c begins with what add has written of head and s.
+func begins(c []byte, head uint32, s string) bool {
+	if head < 0x80 && len(s) < 0x80 { // both take a byte
+		return len(c) >= 2+len(s) && c[0] == byte(head) && c[1] == byte(len(s)) && string(c[2:2+len(s)]) == s
+	}
+	h, t := cut(c)
+	return h == head && t == s
+}
+
 // get returns what was added. The string stays valid when the arena is gone.
-func (a *arena) get(t text) (head uint32, s string) {
-	c := a.at(t)
+func (a *arena) get(t text) (head uint32, s string) { return cut(a.at(t)) }
+
+// cut returns what add has written at the beginning of c.
+func cut(c []byte) (head uint32, s string) {
 	h, n := uint64(c[0]), uint64(c[1])
 	at := 2
 	if (h|n)&0x80 != 0 {

@@ -111,17 +111,22 @@ func (g *generation) node(typ Sym, id string) Node {
 func (g *generation) findNode(h uint64, typ Sym, id string) Node {
 	p := g.nodeIndex.probe(h)
 	for ref := p.next(); ref != 0; ref = p.next() {
-		if t, name := g.nodeName(Node(ref)); t == typ && name == id {
+		if begins(g.nameBytes(Node(ref)), uint32(typ), id) {
 			return Node(ref)
 		}
 	}
 	return 0
 }
 
+// nameBytes returns the bytes from a node's type and id on.
+func (g *generation) nameBytes(n Node) []byte {
+	p, at := g.nodes.at(n)
+	return g.strings.at(text(load(&p.records[at+wordName]) >> (64 - textBits)))
+}
+
 // nodeName returns type and id of a node.
 func (g *generation) nodeName(n Node) (typ Sym, id string) {
-	p, at := g.nodes.at(n)
-	head, id := g.strings.get(text(load(&p.records[at+wordName]) >> (64 - textBits)))
+	head, id := cut(g.nameBytes(n))
 	return Sym(head), id
 }
 

@@ -10,7 +10,7 @@ import "sync/atomic"
 //	record  name (textBits) and shapes (a filter of the keys), two keys, two values
 //	value   of a row: its only posting; else isList, bigList: where its postings
 //	        are. The second value may be isBlock: where all rows are instead.
-//	block   rows in use and room, their shapes by direction, values, keys by twos
+//	block   rows in use and room, their shapes by direction, keys by twos, values
 //	list    counters, room, postings in use, then the postings, oldest first
 //
 // One writer changes words by atomic stores and appends; it never moves
@@ -56,6 +56,11 @@ func keyOf(shape ShapeID, dir direction) rowKey { return rowKey(shape)<<1 | rowK
 func (k rowKey) shape() ShapeID { return ShapeID(k >> 1) }
 func (k rowKey) dir() direction { return direction(k & 1) }
 
+// maskIn returns the mask of the row's shape if it is a row of that direction.
+func (k rowKey) maskIn(dir direction) ShapeMask {
+	return ShapeMask(k&1^rowKey(dir)^1) << (k >> 1 & 63)
+}
+
 // bit is the key's place in a record's filter of the rows that the node has.
 func (k rowKey) bit() uint64 { return 1 << (k % (64 - textBits)) }
 
@@ -73,11 +78,15 @@ func (p posting) isMarked() bool { return p&marked != 0 }
 func load(w *uint64) uint64     { return atomic.LoadUint64(w) }
 func store(w *uint64, v uint64) { atomic.StoreUint64(w, v) }
 
-// keysAt returns the place of a block's keys and how many rows it has.
-func (p *page) keysAt(block uint64) (at uint64, rows uint32) {
+// blockAt returns the places of a block's keys and values, and how many rows it has.
+func (p *page) blockAt(block uint64) (keys, values uint64, rows uint32) {
 	head := load(&p.body[block])
-	return block + blockHead + head&(1<<32-1), uint32(head >> 32)
+	return block + blockHead, block + valuesAt(head&(1<<32-1)), uint32(head >> 32)
 }
+
+// valuesAt is where the values begin in a block with that room: the keys are
+// beside the head, because they are read first.
+func valuesAt(room uint64) uint64 { return blockHead + (room+1)/2 }
 
 // value returns the value of a node's row, 0 if it has none. at is the place
 // of the node's record.
@@ -103,21 +112,21 @@ func (p *page) blockValue(block uint64, key rowKey) uint64 {
 	if load(&p.body[block+1+uint64(key.dir())])>>(key.shape()&63)&1 == 0 {
 		return 0
 	}
-	if i := p.blockRow(block, key); i >= 0 {
-		return load(&p.body[block+blockHead+uint64(i)])
+	if at := p.blockRow(block, key); at != 0 {
+		return load(&p.body[at])
 	}
 	return 0
 }
 
-// blockRow returns the number of a row in its block, -1 if it is not there.
-func (p *page) blockRow(block uint64, key rowKey) int {
-	at, rows := p.keysAt(block)
+// blockRow returns the place of a row's value in a block, 0 if it is not there.
+func (p *page) blockRow(block uint64, key rowKey) uint64 {
+	keys, values, rows := p.blockAt(block)
 	for i := uint32(0); i < rows; i++ {
-		if rowKey(load(&p.body[at+uint64(i>>1)])>>(32*(i&1))) == key {
-			return int(i)
+		if rowKey(load(&p.body[keys+uint64(i>>1)])>>(32*(i&1))) == key {
+			return values + uint64(i)
 		}
 	}
-	return -1
+	return 0
 }
 
 // mask returns the shapes that a node has rows of in one direction, one bit
@@ -127,11 +136,8 @@ func (p *page) mask(at int, dir direction) (m ShapeMask) {
 	if second>>61 == isBlock>>61 {
 		return ShapeMask(load(&p.body[uint32(second)+1+uint32(dir)]))
 	}
-	keys := load(&p.records[at+wordKeys])
-	for _, k := range [...]rowKey{rowKey(keys), rowKey(keys >> 32)} {
-		if k != 0 && k.dir() == dir {
-			m |= k.shape().Mask()
-		}
+	for k := load(&p.records[at+wordKeys]); k != 0; k >>= 32 {
+		m |= rowKey(k).maskIn(dir)
 	}
 	return m
 }
@@ -148,8 +154,8 @@ func (p *page) rows(at int, yield func(key rowKey, value *uint64)) {
 		return
 	}
 	block := uint64(uint32(r[wordSecond]))
-	keys, n := p.keysAt(block)
+	keys, values, n := p.blockAt(block)
 	for i := range n {
-		yield(rowKey(p.body[keys+uint64(i>>1)]>>(32*(i&1))), &p.body[block+blockHead+uint64(i)])
+		yield(rowKey(p.body[keys+uint64(i>>1)]>>(32*(i&1))), &p.body[values+uint64(i)])
 	}
 }

@@ -30,8 +30,8 @@ func (p *page) row(at int, key rowKey) *uint64 {
 	r := p.records[at : at+recordWords]
 	if second := r[wordSecond]; second>>61 == isBlock>>61 {
 		block := uint64(uint32(second))
-		if i := p.blockRow(block, key); i >= 0 {
-			return &p.body[block+blockHead+uint64(i)]
+		if i := p.blockRow(block, key); i != 0 {
+			return &p.body[i]
 		}
 		return nil
 	}
@@ -90,8 +90,8 @@ func (p *page) addToBlock(r []uint64, key rowKey, value uint64) (lack int) {
 		return blockWords(bigger)
 	}
 	from, to := p.body[old:old+blockWords(room)], p.body[block:block+blockWords(bigger)]
-	copy(to[:blockHead+room], from)
-	copy(to[blockHead+bigger:], from[blockHead+room:])
+	copy(to, from[:valuesAt(uint64(room))])
+	copy(to[valuesAt(uint64(bigger)):], from[valuesAt(uint64(room)):])
 	to[0] = rows<<32 | uint64(bigger)
 	p.putInBlock(block, key, value)
 	store(&r[wordSecond], isBlock|uint64(block))
@@ -104,8 +104,8 @@ func blockWords(room int) int { return blockHead + room + (room+1)/2 }
 // putInBlock adds a row to a block that has the room.
 func (p *page) putInBlock(block int, key rowKey, value uint64) {
 	rows, room := int(p.body[block]>>32), int(uint32(p.body[block]))
-	store(&p.body[block+blockHead+rows], value)
-	keys := &p.body[block+blockHead+room+rows>>1]
+	store(&p.body[block+int(valuesAt(uint64(room)))+rows], value)
+	keys := &p.body[block+blockHead+rows>>1]
 	store(keys, *keys|uint64(key)<<(32*(rows&1)))
 	mask := &p.body[block+1+int(key.dir())]
 	store(mask, *mask|uint64(key.shape().Mask()))

@@ -1,5 +1,7 @@
 package store
 
+import "math/bits"
+
 // Rows steps through the rows of an object at which it is worth looking: those
 // that lead on, and those that have one of a few nodes.
 //
@@ -13,43 +15,52 @@ package store
 type Rows struct {
 	g      *generation
 	p      *page
-	block  uint64 // place of the rows, 0 = they are in the record
-	keys   uint64 // block: the place of their keys; else the keys
+	words  []uint64 // of p: what holds the rows
+	keys   uint32   // place of their keys there, by twos
+	values uint32   // and of their values
+	n      int
+	todo   uint64 // which of the atOnce rows at from are to be stepped to
+	from   int
 	value  uint64 // of the row that Next has stepped to
 	rev    uint64
-	at     int
 	looked int
 	mask   ShapeMask
 	limit  uint32
 	node   Node
-	i, n   uint32
 	shape  ShapeID
 	hit    Node
 	plain  bool
 }
 
+// atOnce is of how many rows the keys are looked at before any of their values.
+const atOnce = 64
+
 // Open begins with the rows of object, as v shows them.
 func (r *Rows) Open(v *View, object Node) {
-	*r = Rows{g: v.g, rev: v.rev, limit: v.limit, node: object}
+	r.g, r.rev, r.limit, r.node = v.g, v.rev, v.limit, object
+	r.todo, r.from, r.n, r.looked, r.mask = 0, -atOnce, 0, 0, 0
 	if object == 0 {
 		return
 	}
 	p, at := v.g.nodes.at(object)
-	r.p, r.at = p, at
+	r.p = p
 	record := p.records[at : at+recordWords : at+recordWords]
 	if second := load(&record[wordSecond]); second>>61 == isBlock>>61 {
-		r.block = uint64(uint32(second))
-		r.keys, r.n = p.keysAt(r.block)
-		r.mask = ShapeMask(load(&p.body[r.block+1+uint64(forward)]))
+		block := uint32(second)
+		keys, values, n := p.blockAt(uint64(block))
+		r.words, r.keys, r.values, r.n = p.body, uint32(keys), uint32(values), int(n)
+		r.mask = ShapeMask(load(&p.body[block+1+uint32(forward)]))
 		return
 	}
-	r.keys, r.n = load(&record[wordKeys]), 2
-	for _, k := range [...]rowKey{rowKey(r.keys), rowKey(r.keys >> 32)} {
-		if k != 0 && k.dir() == forward {
-			r.mask |= k.shape().Mask()
-		}
+	r.words, r.values, r.keys = p.records, uint32(at)+wordFirst, uint32(at)+wordKeys
+	for k := load(&record[wordKeys]); k != 0; k >>= 32 {
+		r.mask |= rowKey(k).maskIn(forward)
+		r.n++
 	}
 }
+
+// Close lets go of what r has read.
+func (r *Rows) Close() { r.g, r.p, r.words = nil, nil, nil }
 
 // Mask returns the shapes that the object may have tuples of.
 func (r *Rows) Mask() ShapeMask { return r.mask }
@@ -57,75 +68,68 @@ func (r *Rows) Mask() ShapeMask { return r.mask }
 // Next steps to the next row whose shape is in ways, or whose shape is in seek
 // and which has a node of set. It reports whether there is one.
 func (r *Rows) Next(set *NodeSet, seek, ways ShapeMask) bool {
-	mask := (seek | ways) & r.mask
-	if mask == 0 {
-		return false
-	}
-	for r.nextOf(mask) {
-		r.hit = 0
-		if seek.Has(r.shape) {
-			r.seek(set)
+	for {
+		for r.todo == 0 {
+			if !r.more(seek | ways) {
+				return false
+			}
 		}
-		if r.hit != 0 || ways.Has(r.shape) {
+		i := uint32(r.from + bits.TrailingZeros64(r.todo))
+		r.todo &= r.todo - 1
+		shape := rowKey(load(&r.words[r.keys+i>>1]) >> (32 * (i & 1))).shape()
+		value := load(&r.words[r.values+i])
+		if value>>61 == isBlock>>61 { // a third row of the node has come since
+			value = r.p.blockValue(uint64(uint32(value)), keyOf(shape, forward))
+		}
+		r.shape, r.value, r.hit = shape, value, 0
+		if seek.Has(shape) {
+			r.looked++
+			if y := posting(value); value >= isList {
+				r.seek(set)
+			} else if set.Has(y.node()) {
+				r.found(y)
+			}
+		}
+		if r.hit != 0 || ways.Has(shape) {
 			return true
 		}
 	}
-	return false
 }
 
-// nextOf steps to the next row whose shape is in mask.
-func (r *Rows) nextOf(mask ShapeMask) bool {
-	if r.block == 0 {
-		for r.i < r.n {
-			i := r.i
-			r.i++
-			if key := rowKey(r.keys >> (32 * i)); key != 0 && key.isIn(mask) {
-				r.shape, r.value = key.shape(), load(&r.p.records[r.at+wordFirst+int(i)])
-				if r.value>>61 == isBlock>>61 { // a third row has come since
-					r.value = r.p.blockValue(uint64(uint32(r.value)), key)
-				}
-				return true
-			}
-		}
+// more finds out which of the next rows have a shape of mask. It reports whether
+// there are further rows. No jump depends on a key: there are many, and what comes
+// next could not be foretold.
+func (r *Rows) more(mask ShapeMask) bool {
+	r.from += atOnce
+	n := r.n - r.from
+	if n <= 0 || mask&r.mask == 0 {
 		return false
 	}
-	keys := r.p.body[r.keys : r.keys+uint64(r.n+1)>>1]
-	for i, n := r.i, r.n; i < n; {
-		word := load(&keys[i>>1])
-		if i&1 == 0 {
-			if key := rowKey(word); key.isIn(mask) {
-				return r.stepTo(i, key)
-			}
-			if i++; i == n {
-				break
-			}
-		}
-		if key := rowKey(word >> 32); key.isIn(mask) {
-			return r.stepTo(i, key)
-		}
-		i++
+	n = min(n, atOnce)
+	keys := r.words[int(r.keys)+r.from/2:][:(n+1)/2]
+	var todo uint64
+	for i := len(keys) - 1; i >= 0; i-- {
+		k := load(&keys[i])
+		odd := k >> 32
+		todo = todo<<2 | (mask.bit(odd>>1)&^odd&1)<<1 | mask.bit(k>>1)&^k&1
 	}
-	r.i = r.n
-	return false
-}
-
-func (r *Rows) stepTo(i uint32, key rowKey) bool {
-	r.shape, r.value, r.i = key.shape(), load(&r.p.body[r.block+blockHead+uint64(i)]), i+1
+	if n&1 == 1 { // the last key has no other beside it
+		todo &= 1<<(n&63) - 1
+	}
+	r.todo = todo
 	return true
 }
 
-// isIn reports whether the row is an object's and its shape is in mask.
-func (k rowKey) isIn(mask ShapeMask) bool { return uint64(mask)>>(k>>1&63)&uint64(k&1^1) != 0 }
-
-// seek finds out which node of set the row has.
-func (r *Rows) seek(set *NodeSet) {
-	r.looked++
-	if r.value < isList {
-		if y := posting(r.value); set.Has(y.node()) {
-			r.found(y)
-		}
-		return
+// bit is 1 if m has the shape.
+func (m ShapeMask) bit(shape uint64) (bit uint64) {
+	if m&(1<<(shape&63)) != 0 {
+		bit = 1
 	}
+	return bit
+}
+
+// seek finds out which node of set a row of several postings has.
+func (r *Rows) seek(set *NodeSet) {
 	if r.value < isBlock {
 		list := uint64(uint32(r.value))
 		if n := listHead(load(&r.p.body[list])).len(); n <= mostScanned {
@@ -192,10 +196,17 @@ func (v *View) Touch(n Node) uint64 {
 
 // TouchRows is Touch for what comes next, once what Touch has begun to read is there.
 func (v *View) TouchRows(n Node) uint64 {
-	if n == 0 || n > Node(v.g.nodes.len()) {
+	if n > Node(v.g.nodes.len()) {
 		return 0
 	}
-	p, at := v.g.nodes.at(n)
+	return v.g.touchRows(n)
+}
+
+func (g *generation) touchRows(n Node) uint64 {
+	if n == 0 {
+		return 0
+	}
+	p, at := g.nodes.at(n)
 	second := load(&p.records[at+wordSecond])
 	if second>>61 != isBlock>>61 {
 		return second

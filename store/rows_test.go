@@ -1,7 +1,10 @@
 package store
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"slices"
+	"testing"
 
 	"github.com/pemba-authz/pemba/tuple"
 )
@@ -19,8 +22,31 @@ func (w *rowWorld) checkRows(h heldRows) {
 		rows[o][sh] = append(rows[o][sh], tp)
 	}
 	for o, all := range rows {
+		w.checkPlainObjects(v, o)
 		w.checkSeek(v, o, all)
 		w.checkWays(v, o, all)
+	}
+}
+
+// checkPlainObjects compares what PlainObjects says of the subjects of an object
+// with what Reverse does.
+func (w *rowWorld) checkPlainObjects(v View, o Node) {
+	const most = 5
+	var rows Rows
+	for rows.Open(&v, o); rows.Next(new(NodeSet), 0, ^ShapeMask(0)); {
+		for all := rows.Iter(); all.Next(); {
+			var want []Node
+			plain := true
+			it := v.Reverse(all.Fact().Subject, rows.Shape())
+			for len(want) <= most && it.Next() {
+				want = append(want, it.Fact().Object)
+				plain = plain && it.Fact().Caveat == 0 && it.Fact().Expires == 0
+			}
+			got, ok := v.PlainObjects(all.Fact().Subject, rows.Shape(), most, nil)
+			if ok && (!plain || len(want) > most || !slices.Equal(got, want)) {
+				w.Fatalf("seed %d: at %d subject %d has plain %v, not %v", w.seed, v.Revision(), all.Fact().Subject, got, want)
+			}
+		}
 	}
 }
 
@@ -81,5 +107,45 @@ func (w *rowWorld) checkWays(v View, o Node, all map[ShapeID][]tuple.Tuple) {
 	}
 	if len(all) > 0 {
 		w.Fatalf("seed %d: at %d node %d lacks rows: %v", w.seed, v.Revision(), o, all)
+	}
+}
+
+// TestRows_StepThroughAsManyAsThereAre gives an object from one to more rows than
+// are looked at at once, shapes that share a bit among them.
+func TestRows_StepThroughAsManyAsThereAre(t *testing.T) {
+	s := New(Options{})
+	apply(t, s, 1, Command{Kind: KindInit, ClusterID: "c", Tenant: "default"})
+	for n := 1; n <= 2*atOnce+3; n++ {
+		tp := tuple.Tuple{
+			Object: tuple.Object{Type: "doc", ID: "d"}, Relation: fmt.Sprint("r", n),
+			Subject: tuple.Subject{Type: "user", ID: fmt.Sprint("u", n)},
+		}
+		apply(t, s, uint64(n)+1, Command{Kind: KindWrite, Tenant: "default", Updates: []Update{{Op: OpCreate, Tuple: tp}}})
+		v := must[View](t)(s.View("default", 0))
+		y := v.Symbols()
+		o, u := v.Node(y.Lookup("doc"), "d"), v.Node(y.Lookup("user"), fmt.Sprint("u", n))
+		shape := y.LookupShape(shapeOf(y.Lookup, tp))
+		var set NodeSet
+		set.Add(u)
+		var rows Rows
+		stepped := map[ShapeID]bool{}
+		for rows.Open(&v, o); rows.Next(&set, 0, ^ShapeMask(0)); {
+			stepped[rows.Shape()] = true
+		}
+		if len(stepped) != n {
+			t.Fatalf("%d rows of %d", len(stepped), n)
+		}
+		found := 0
+		for rows.Open(&v, o); rows.Next(&set, shape.Mask(), 0); found++ {
+			if hit, plain := rows.Hit(); rows.Shape() != shape || hit != u || !plain {
+				t.Fatalf("%d rows: found %d in shape %d", n, hit, rows.Shape())
+			}
+		}
+		if found != 1 {
+			t.Fatalf("%d rows: found %d times", n, found)
+		}
+		for rows.Open(&v, o); rows.Next(&set, ^shape.Mask(), 0); {
+			t.Fatalf("%d rows: found in shape %d, whose bit was not asked for", n, rows.Shape())
+		}
 	}
 }

@@ -25,7 +25,7 @@ func (v View) Nodes(keys []NodeKey, out []Node) {
 func (g *generation) findTogether(keys []NodeKey, out []Node) {
 	var (
 		probes [together]probe
-		names  [together]text
+		names  [together][]byte
 		read   uint64 // what is read ahead; it decides nothing
 	)
 	for i := range keys {
@@ -34,24 +34,49 @@ func (g *generation) findTogether(keys []NodeKey, out []Node) {
 	}
 	for i := range keys {
 		if out[i] = Node(probes[i].next()); out[i] != 0 {
-			p, at := g.nodes.at(out[i])
-			names[i] = text(load(&p.records[at+wordName]) >> (64 - textBits))
+			names[i] = g.nameBytes(out[i])
 		}
 	}
 	for i := range keys {
 		if out[i] != 0 {
-			read += g.strings.touch(names[i])
+			read += uint64(names[i][0])
 		}
 	}
 	for i := range keys {
-		for out[i] != 0 {
-			if typ, id := g.nodeName(out[i]); typ == keys[i].Type && id == keys[i].ID {
-				break
-			}
-			out[i] = Node(probes[i].next())
-		}
+		out[i] = g.confirm(&keys[i], out[i], names[i], &probes[i])
 	}
 	ReadAhead(read)
+}
+
+// TwoNodes is Nodes for two keys. It reads ahead what the rows of both begin with,
+// which comes beside their names.
+func (v *View) TwoNodes(a, b *NodeKey) (m, n Node) {
+	g := v.g
+	first, second := g.nodeIndex.probe(hashNode(a.Type, a.ID)), g.nodeIndex.probe(hashNode(b.Type, b.ID))
+	read := second.touch()
+	var name, other []byte
+	if m = Node(first.next()); m != 0 {
+		name = g.nameBytes(m)
+	}
+	if n = Node(second.next()); n != 0 {
+		other = g.nameBytes(n)
+		read += uint64(other[0])
+	}
+	read += g.touchRows(m) + g.touchRows(n)
+	m, n = g.confirm(a, m, name, &first), g.confirm(b, n, other, &second)
+	ReadAhead(read)
+	return m, n
+}
+
+// confirm returns the node of key, 0 if there is none: n, if name is its name, or
+// one of the next that p finds.
+func (g *generation) confirm(key *NodeKey, n Node, name []byte, p *probe) Node {
+	for n != 0 && !begins(name, uint32(key.Type), key.ID) {
+		if n = Node(p.next()); n != 0 {
+			name = g.nameBytes(n)
+		}
+	}
+	return n
 }
 
 // ReadAround reads what it takes to look at nodes, of which Nodes has just read
@@ -79,8 +104,8 @@ func (g *generation) readAround(nodes []Node) {
 		p, at := g.nodes.at(n)
 		pages[i], first[i] = p, load(&p.records[at+wordFirst])
 		if second := load(&p.records[at+wordSecond]); second>>61 == isBlock>>61 {
-			first[i] = load(&p.body[uint32(second)+blockHead])
-			read += load(&p.body[uint32(second)]) // the masks, a line before in the worst case
+			_, values, _ := p.blockAt(uint64(uint32(second)))
+			first[i] = load(&p.body[values])
 		}
 	}
 	for i, p := range pages[:len(nodes)] {

@@ -144,10 +144,10 @@ func (v View) MayHave(object Node, shape ShapeID) bool { return v.g.mayHave(obje
 type ShapeMask uint64
 
 // Has reports whether m may have facts of that shape.
-func (m ShapeMask) Has(shape ShapeID) bool { return m>>(shape&63)&1 != 0 }
+func (m ShapeMask) Has(shape ShapeID) bool { return m&(1<<(shape&63)) != 0 }
 
 // SubjectMask returns the shapes in which subject may occur as the subject.
-func (v View) SubjectMask(subject Node) ShapeMask { return v.g.mask(subject, reverse) }
+func (v *View) SubjectMask(subject Node) ShapeMask { return v.g.mask(subject, reverse) }
 
 // Caveat returns the caveat's name and its stored context, a canonical JSON
 // object or "".
@@ -181,6 +181,37 @@ func (v View) Forward(object Node, shape ShapeID) Iter {
 // newest first.
 func (v View) Reverse(subject Node, shape ShapeID) Iter {
 	return v.iter(subject, keyOf(shape, reverse))
+}
+
+// PlainObjects appends to out the objects that Reverse(subject, shape) leads to,
+// newest first. If there are more than most, or the view does not show all of them,
+// or one has a caveat or an expiry, ok is false: then what has been appended means
+// nothing, and Reverse tells.
+func (v *View) PlainObjects(subject Node, shape ShapeID, most int, out []Node) (all []Node, ok bool) {
+	p, at := v.g.nodes.at(subject)
+	value := p.value(at, keyOf(shape, reverse))
+	switch {
+	case value == 0:
+		return out, true
+	case value < isList:
+		y := posting(value)
+		return append(out, y.node()), !y.isMarked() && y.ref() <= v.limit
+	case value >= isBlock:
+		return out, false
+	}
+	list := uint32(value)
+	n := listHead(load(&p.body[list])).len()
+	if n > most {
+		return out, false
+	}
+	for postings := p.body[list+1:][:n]; len(postings) > 0; {
+		y := posting(load(&postings[len(postings)-1]))
+		if y.isMarked() || y.ref() > v.limit {
+			return out, false
+		}
+		out, postings = append(out, y.node()), postings[:len(postings)-1]
+	}
+	return out, true
 }
 
 func (v View) iter(n Node, key rowKey) Iter { return v.g.iter(n, key, v.limit, v.rev) }
@@ -252,6 +283,20 @@ func (v View) LastChange(shape ShapeID) uint64 {
 // LastTupleChange returns the revision of the newest change to any tuple of
 // the tenant. It may be later than the view.
 func (v View) LastTupleChange() uint64 { return v.g.changed.Load() }
+
+// A Change says when the tuples of one shape last changed, in one generation. It
+// may be kept; asking it is cheaper than asking a view.
+type Change struct{ of *shapeStat }
+
+// ChangeOf returns the Change of a shape, ok = false if no tuple has ever had that
+// shape: then there may be one later.
+func (v *View) ChangeOf(shape ShapeID) (c Change, ok bool) {
+	s := v.g.stat(shape)
+	return Change{s}, s != nil
+}
+
+// Last is LastChange of the newest view.
+func (c Change) Last() uint64 { return c.of.changed.Load() }
 
 // Record returns a named record and the revision that wrote it. The value is
 // shared: read only.

@@ -39,7 +39,7 @@ func (g guard) admission(service, method string) admitted {
 	switch {
 	case g.keys == nil || slices.Contains(strangers, "/"+service+"/"+method):
 		return func(ctx context.Context) (context.Context, string, error) { return ctx, "", nil }
-	case service == pembav1.PermissionService_ServiceDesc.ServiceName:
+	case g.asks(service):
 		return func(ctx context.Context) (context.Context, string, error) {
 			name, err := g.admit(ctx)
 			return ctx, name, err

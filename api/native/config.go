@@ -31,6 +31,10 @@ type Config struct {
 	// ClusterService.Discover need no key.
 	Keys Keys
 
+	// More are further services, of other front doors. The guard stands around
+	// their methods as it does around ours.
+	More []MoreService
+
 	// Meter counts requests; nil = nobody does.
 	Meter *telemetry.Meter
 

@@ -43,11 +43,17 @@ var errorTable = map[authz.Code]struct {
 	authz.DeadlineExceeded:   {code: codes.DeadlineExceeded},
 	authz.Canceled:           {code: codes.Canceled},
 	authz.Internal:           {code: codes.Internal},
+	authz.Unauthenticated:    {code: codes.Unauthenticated},
+	authz.Aborted:            {code: codes.Aborted, retry: 100 * time.Millisecond},
 }
 
 // status turns any error of a handler into a gRPC status. What has no place in
-// the table is logged and becomes INTERNAL without its text.
+// the table is logged and becomes INTERNAL without its text. An error that is a
+// status by itself, of another front door, stays.
 func (g guard) status(name string, err error) error {
+	if _, own := err.(interface{ GRPCStatus() *status.Status }); own {
+		return err
+	}
 	e := domainError(err)
 	if _, isStatus := status.FromError(err); isStatus && e.Code == authz.Internal {
 		return err // of gRPC itself, such as a request that does not decode

@@ -25,14 +25,21 @@ type guard struct {
 	meter  *telemetry.Meter  // nil = nothing is measured
 	tracer *telemetry.Tracer // nil = nothing is traced
 
-	questions, changes *requestBytes // of PermissionService, of all others
+	question           bool          // what it stands around asks and changes nothing
+	most               int           // bytes of one of its requests; 0 = as many as gRPC receives
+	questions, changes *requestBytes // of services that ask, of all others
 	patience           time.Duration // of streams that wait for them
+}
+
+// asks reports whether a service only asks for permissions.
+func (g guard) asks(service string) bool {
+	return g.question || service == pembav1.PermissionService_ServiceDesc.ServiceName
 }
 
 // bytesOf returns the bound that a service's requests share. Questions have one
 // of their own, so that imports do not hold them up.
 func (g guard) bytesOf(service string) *requestBytes {
-	if service == pembav1.PermissionService_ServiceDesc.ServiceName {
+	if g.asks(service) {
 		return g.questions
 	}
 	return g.changes
@@ -72,7 +79,7 @@ func (g guard) method(service string, m grpc.MethodDesc) grpc.MethodDesc {
 		if ctx, span = g.tracer.Request(ctx, service, m.MethodName); span.Traced() {
 			span.Text("pemba.caller", caller)
 		}
-		request := newUnaryCall(bytes, decode)
+		request := newUnaryCall(bytes, g.most, decode)
 		defer request.end()
 		reply, err = inner(srv, ctx, request.receive, i)
 		if err != nil {

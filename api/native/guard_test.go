@@ -89,6 +89,8 @@ func TestGuard_TableCoversEveryCode(t *testing.T) {
 		authz.DeadlineExceeded:   codes.DeadlineExceeded,
 		authz.Canceled:           codes.Canceled,
 		authz.Internal:           codes.Internal,
+		authz.Unauthenticated:    codes.Unauthenticated,
+		authz.Aborted:            codes.Aborted,
 	}
 	for code, grpcCode := range want {
 		_, _, err, _ := callGuarded(func() error { return &authz.Error{Code: code, Reason: "WHY", Message: "m"} })

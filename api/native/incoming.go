@@ -18,6 +18,7 @@ import (
 type incoming struct {
 	into    any
 	bytes   *requestBytes
+	most    int                 // bytes that the message may have; 0 = as many as gRPC receives
 	wait    func(n int64) error // for bytes; nil = it is refused if there are none
 	held    int64               // of bytes
 	refused error               // why it was not decoded; it has no bytes then
@@ -40,6 +41,10 @@ func (c countingCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	in, ok := v.(*incoming)
 	if !ok {
 		return c.Codec.Unmarshal(data, v)
+	}
+	if in.most > 0 && data.Len() > in.most {
+		in.refused = tooLarge(data.Len(), in.most)
+		return nil
 	}
 	if n := in.bytes.weight(data.Len()); n > 0 {
 		if in.refused = in.admit(n); in.refused != nil {
@@ -74,9 +79,9 @@ var unaryCalls = sync.Pool{New: func() any {
 	return c
 }}
 
-func newUnaryCall(bytes *requestBytes, decode func(any) error) *unaryCall {
+func newUnaryCall(bytes *requestBytes, most int, decode func(any) error) *unaryCall {
 	c := unaryCalls.Get().(*unaryCall)
-	c.bytes, c.decode = bytes, decode
+	c.bytes, c.most, c.decode = bytes, most, decode
 	return c
 }
 

@@ -129,6 +129,12 @@ func (b *requestBytes) leave(w *byteWaiter) bool {
 	return false
 }
 
+// tooLarge refuses a message for what it is of, where gRPC would take it.
+func tooLarge(n, most int) *authz.Error {
+	return &authz.Error{Code: authz.Invalid, Reason: "TOO_LONG",
+		Message: fmt.Sprintf("the request has %d bytes", n), Fix: fmt.Sprintf("this service takes at most %d", most)}
+}
+
 func (b *requestBytes) exhausted() *authz.Error {
 	return &authz.Error{Code: authz.ResourceExhausted, Reason: "TOO_MANY_BYTES",
 		Message: fmt.Sprintf("large requests of %d bytes in all are under way", b.held.Load()),

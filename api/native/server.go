@@ -32,8 +32,8 @@ const (
 	streamWorkers = 128
 )
 
-// A Server serves pemba.v1, gRPC health and reflection on any number of
-// listeners. Its methods may be called from any goroutine.
+// A Server serves pemba.v1, what other front doors add to it, gRPC health and
+// reflection on any number of listeners. Its methods may be called from any goroutine.
 type Server struct {
 	grpc    *grpc.Server
 	health  *health.Server
@@ -70,6 +70,9 @@ func New(c Config) *Server {
 	s.grpc.RegisterService(g.wrap(&pembav1.SchemaService_ServiceDesc), &schemaServer{base: b})
 	s.grpc.RegisterService(g.wrap(&pembav1.TenantService_ServiceDesc), &tenantServer{base: b})
 	s.grpc.RegisterService(g.wrap(&pembav1.ClusterService_ServiceDesc), &clusterServer{base: b, version: c.Version})
+	for _, m := range c.More {
+		s.grpc.RegisterService(g.around(m).wrap(m.Desc), m.Impl)
+	}
 	admitting := registrar{s.grpc, g}
 	pembav1.RegisterBenchServiceServer(admitting, newBenchServer())
 	s.names = []string{""}

@@ -25,17 +25,24 @@ func (o *credentialOptions) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.key, "key", "", "`KEY` that the servers want; other users of this machine can see it here, but not in its variable or in a file")
 	f.StringVar(&o.keyFile, "key-file", "", "`FILE` that holds the key")
-	f.BoolVar(&o.tls.use, "tls", false, "use TLS; the system's authorities say which servers are right")
-	f.StringVar(&o.tls.ca, "tls-ca", "", "use TLS; the authorities in this `FILE` say which servers are right")
-	f.StringVar(&o.tls.cert, "tls-cert", "", "`FILE` of the certificate to show to servers that want one")
-	f.StringVar(&o.tls.key, "tls-key", "", "`FILE` of its private key")
-	f.BoolVar(&o.insecure, "insecure", false, "send the key in plaintext to an address that is not loopback, too")
-	fromEnv(cmd, "key", "key-file", "tls", "tls-ca", "tls-cert", "tls-key", "insecure")
+	fromEnv(cmd, "key", "key-file")
+	o.addConnection(cmd)
 	before := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		o.keyGiven = f.Changed("key")
 		return before(cmd, args)
 	}
+}
+
+// addConnection adds the flags of how a client connects, without those of the key.
+func (o *credentialOptions) addConnection(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.tls.use, "tls", false, "use TLS; the system's authorities say which servers are right")
+	f.StringVar(&o.tls.ca, "tls-ca", "", "use TLS; the authorities in this `FILE` say which servers are right")
+	f.StringVar(&o.tls.cert, "tls-cert", "", "`FILE` of the certificate to show to servers that want one")
+	f.StringVar(&o.tls.key, "tls-key", "", "`FILE` of its private key")
+	f.BoolVar(&o.insecure, "insecure", false, "send the key in plaintext to an address that is not loopback, too")
+	fromEnv(cmd, "tls", "tls-ca", "tls-cert", "tls-key", "insecure")
 }
 
 // dialOptions returns what every connection to addrs needs.
@@ -56,12 +63,21 @@ func (o *credentialOptions) dialOptions(addrs []string) ([]grpc.DialOption, erro
 	if key == "" {
 		return options, nil
 	}
-	for _, addr := range addrs {
-		if host, _, _ := net.SplitHostPort(addr); config == nil && !o.insecure && !isLoopback(host) {
-			return nil, fmt.Errorf("the key is not sent to %s in plaintext; give --tls or --tls-ca, or --insecure to send it so that the networks between can read it", addr)
-		}
+	if err := o.mayCarry("key", addrs); err != nil {
+		return nil, err
 	}
 	return append(options, grpc.WithPerRPCCredentials(bearer(key))), nil
+}
+
+// mayCarry refuses to send a secret in plaintext to an address that is not
+// loopback, unless that is asked for.
+func (o *credentialOptions) mayCarry(secret string, addrs []string) error {
+	for _, addr := range addrs {
+		if host, _, _ := net.SplitHostPort(addr); !o.tls.wanted() && !o.insecure && !isLoopback(host) {
+			return fmt.Errorf("the %s is not sent to %s in plaintext; give --tls or --tls-ca, or --insecure to send it so that the networks between can read it", secret, addr)
+		}
+	}
+	return nil
 }
 
 // readKey returns the key, "" = none. A file wins over a variable.

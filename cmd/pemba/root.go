@@ -23,6 +23,7 @@ type app struct {
 	json    bool
 	timeout time.Duration
 	credentialOptions
+	identityOptions
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -41,7 +42,7 @@ an error.`
 		a.serveCommand(),
 		a.schemaCommand(), a.tupleCommand(), a.importCommand(), a.tenantCommand(),
 		a.checkCommand(), a.listCommand(), a.expandCommand(),
-		a.validateCommand(), a.keyCommand(), a.clusterCommand(), a.benchCommand(), a.versionCommand(),
+		a.validateCommand(), a.keyCommand(), a.iamCommand(), a.clusterCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
@@ -159,13 +160,19 @@ func (a *app) client(cmd *cobra.Command) *cobra.Command {
 
 // clusterClient adds the flags of a command that asks a server.
 func (a *app) clusterClient(cmd *cobra.Command) *cobra.Command {
+	a.connecting(cmd)
+	a.credentialOptions.add(cmd)
+	return cmd
+}
+
+// connecting adds the flags of a command that asks servers, but for those that
+// say who asks.
+func (a *app) connecting(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.addrs, "addr", "127.0.0.1:50051", "servers to ask, `HOST:PORT[,HOST:PORT...]`; the next is tried when one does not answer")
 	f.BoolVar(&a.json, "json", false, "print JSON")
 	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "longest time that a request, or the next part of a long answer, may take")
 	fromEnv(cmd, "addr", "timeout")
-	a.credentialOptions.add(cmd)
-	return cmd
 }
 
 // fromEnv lets PEMBA_<FLAG> set the named flags where the command line does not.

@@ -26,6 +26,9 @@ func (a *app) serve(ctx context.Context, o *serveOptions) error {
 	if err := checkDataDir(o.dataDir); err != nil {
 		return err
 	}
+	if err := o.layerOptions.loadKeys(); err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: o.logLevel}))
 	tuneCollector()
 	rim, err := o.openRim(ctx, log)
@@ -108,20 +111,27 @@ func (a *app) serveNode(ctx context.Context, o *serveOptions, log *slog.Logger, 
 	}
 	defer checker.Close()
 	service := authz.New(node, checker, authz.Options{Part: rim.part(node)})
-	server := native.New(rim.guard(native.Config{Service: service, Version: versionText(), Log: log}))
-	rim.observe(&measured{meter: rim.meter, server: server, service: service, checker: checker, store: node.Store(), tls: rim.access.tls, nodeTLS: rim.nodeTLS})
-	return a.run(ctx, o, log, server, node, listener)
-}
-
-// run is serveNode with the server made. Requests may finish, except on a node
-// that has failed: a late write may still land.
-func (a *app) run(ctx context.Context, o *serveOptions, log *slog.Logger, server *native.Server, node *cluster.Node, listener net.Listener) (err error) {
 	if listener == nil {
 		if listener, err = o.listen(); err != nil {
 			return err
 		}
 	}
 	defer listener.Close()
+	layer := o.layerOptions.openLayer(service, log)
+	defer func() {
+		if !errors.Is(err, errNodeFailed) {
+			layer.stop()
+		}
+	}()
+	more := layer.mount(o.reachable(listener.Addr().String()), log)
+	server := native.New(rim.guard(native.Config{Service: service, Version: versionText(), Log: log, More: more}))
+	rim.observe(&measured{meter: rim.meter, server: server, service: service, checker: checker, store: node.Store(), tls: rim.access.tls, nodeTLS: rim.nodeTLS})
+	return a.run(ctx, o, log, server, node, layer, listener)
+}
+
+// run is serveNode with the server made. Requests may finish, except on a node
+// that has failed: a late write may still land.
+func (a *app) run(ctx context.Context, o *serveOptions, log *slog.Logger, server *native.Server, node *cluster.Node, layer *layer, listener net.Listener) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	addr := listener.Addr().String()
@@ -129,6 +139,9 @@ func (a *app) run(ctx context.Context, o *serveOptions, log *slog.Logger, server
 		return err
 	}
 	if node.Ready() {
+		if err := layer.start(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
 		if o.addrFile != "" {
 			if err := replaceFile(o.addrFile, addr+"\n"); err != nil {
 				return err

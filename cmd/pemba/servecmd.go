@@ -27,6 +27,7 @@ type serveOptions struct {
 	accessOptions
 	observeOptions
 	nodeOptions
+	layerOptions
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -57,6 +58,7 @@ second one stops it at once. It refuses to start on data that it cannot trust.`,
 	o.accessOptions.add(cmd)
 	o.observeOptions.add(cmd)
 	o.nodeOptions.add(cmd)
+	o.layerOptions.add(cmd)
 	fromEnv(cmd, "data-dir", "grpc-addr", "node-id", "cache-size", "horizon", "shutdown-timeout", "log-level")
 	return cmd
 }

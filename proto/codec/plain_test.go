@@ -14,7 +14,7 @@ import (
 
 // plains are new ones of each kind.
 func plains() []Plain {
-	return []Plain{&Check{}, &Answer{}, &Batch{}, &BatchAnswer{}, &StreamQuestion{}, &StreamAnswer{}}
+	return []Plain{&Check{}, &Answer{}, &Batch{}, &BatchAnswer{}, &StreamQuestion{}, &StreamAnswer{}, &Authorize{}, &Authorized{}}
 }
 
 func TestPlain_ReadsAndWritesWhatTheLibraryDoes(t *testing.T) {

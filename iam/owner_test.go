@@ -1,0 +1,81 @@
+package iam
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// Row 1.4/10 and restriction 1.5.2: owners are made and unmade by owners.
+func TestOwner_Row10IsGrantedByOwnersAlone(t *testing.T) {
+	w := newTown(t, false)
+	admin := w.addAccount("cloud-admin", w.folder)
+	w.grant("admin", admin, w.cloud)
+	w.grant("organization-manager.admin", admin, w.org)
+	w.commit(false)
+	w.refused(w.update(admin, w.cloud, plus(CloudOwner, admin)), "PERMISSION_DENIED")
+	w.refused(w.update(admin, w.cloud, minus(CloudOwner, w.lord)), "PERMISSION_DENIED")
+	w.refused(w.update(admin, w.org, plus(OrganizationOwner, admin)), "PERMISSION_DENIED")
+	w.refused(w.update(admin, w.org, minus(OrganizationOwner, w.boss)), "PERMISSION_DENIED")
+	_, err := w.SetBindings(t.Context(), w.as(admin), w.cloud, []Binding{{"admin", admin}})
+	w.refused(err, "PERMISSION_DENIED")
+	_, err = w.SetBindings(t.Context(), w.as(admin), w.cloud, []Binding{{"admin", admin}, {CloudOwner, w.lord}, {"viewer", w.ann}})
+	w.refused(err, "")
+	w.refused(w.update(w.lord, w.cloud, plus(CloudOwner, w.ann)), "")
+	w.refused(w.update(w.lord, w.org, plus(OrganizationOwner, w.lord)), "PERMISSION_DENIED")
+	w.refused(w.update(w.boss, w.org, plus(OrganizationOwner, w.ann)), "")
+}
+
+func TestOwner_IsNoSystemGroup(t *testing.T) {
+	w := newTown(t, false)
+	w.refused(w.update(w.lord, w.cloud, plus(CloudOwner, Subject{System, AllUsers})), "INVALID_FIELD")
+	w.refused(w.update(w.lord, w.cloud, plus(CloudOwner, Subject{System, "group:organization:org:users"})), "INVALID_FIELD")
+}
+
+// Restriction 1.5.2: an owner may leave, but the last one stays.
+func TestOwner_TheLastOneStays(t *testing.T) {
+	w := newTown(t, false)
+	w.refused(w.update(w.lord, w.cloud, minus(CloudOwner, w.lord)), "LAST_OWNER")
+	w.refused(w.update(w.boss, w.org, minus(OrganizationOwner, w.boss)), "LAST_OWNER")
+	_, err := w.SetBindings(t.Context(), w.as(w.lord), w.cloud, nil)
+	w.refused(err, "LAST_OWNER")
+
+	// Neither a group nor somebody who cannot come in will do.
+	off := w.addAccount("suspended", w.folder)
+	w.put(offKey("suspended"), map[string]bool{"suspended": true})
+	w.commit(false)
+	w.refused(w.update(w.lord, w.cloud, plus(CloudOwner, w.group), plus(CloudOwner, off)), "")
+	w.refused(w.update(w.lord, w.cloud, minus(CloudOwner, w.lord)), "LAST_OWNER")
+
+	w.refused(w.update(w.lord, w.cloud, plus(CloudOwner, w.ann), minus(CloudOwner, w.lord)), "")
+	if w.can(w.lord, CloudOwner, w.cloud) || !w.can(w.ann, CloudOwner, w.cloud) {
+		t.Error("the cloud has not changed hands")
+	}
+	w.refused(w.update(w.ann, w.cloud, minus(CloudOwner, w.group), minus(CloudOwner, off)), "")
+	w.refused(w.update(w.ann, w.cloud, minus(CloudOwner, w.ann)), "LAST_OWNER")
+}
+
+// Two revocations of the last two owners race: only one may happen.
+func TestOwner_RacingRevocationsLeaveOne(t *testing.T) {
+	w := newTown(t, false)
+	for round := range 20 {
+		other := w.addAccount(fmt.Sprintf("lord%d", round), w.folder)
+		w.commit(false)
+		w.refused(w.update(w.lord, w.cloud, plus(CloudOwner, other)), "")
+		var wg sync.WaitGroup
+		errs := make([]error, 2)
+		for i, who := range []Subject{w.lord, other} {
+			call := w.as(who)
+			wg.Go(func() {
+				_, errs[i] = w.UpdateBindings(t.Context(), call, w.cloud, []BindingDelta{minus(CloudOwner, who)})
+			})
+		}
+		wg.Wait()
+		if a, b := reason(errs[0]), reason(errs[1]); !(a == "" && b == "LAST_OWNER" || b == "" && a == "LAST_OWNER") {
+			t.Fatalf("%q and %q", a, b)
+		}
+		if errs[0] == nil {
+			w.lord = other
+		}
+	}
+}
