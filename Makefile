@@ -27,9 +27,15 @@ build: ## Build bin/pemba (static)
 .PHONY: test
 test: lint ## Lint, then run all tests, the concurrent packages also under the race detector if there is a C compiler (what CI runs)
 	$(GO) test ./...
+	$(MAKE) sdktest
 	@if command -v $(CC) >/dev/null; then \
 		echo "$(GO) test -race -short $(RACY)"; CGO_ENABLED=1 $(GO) test -race -short $(RACY); \
 	else echo "no C compiler: the race detector is left out"; fi
+
+.PHONY: sdktest
+sdktest: build ## Drive bin/pemba with the cloud vendor's Go SDK, in a module of its own
+	$(GO) -C api/iam/sdktest vet ./...
+	PEMBA_BINARY=$(CURDIR)/bin/pemba $(GO) -C api/iam/sdktest test -count=1 ./...
 
 .PHONY: race
 race: ## Run all tests under the race detector (needs a C compiler)
@@ -97,6 +103,10 @@ demo: build ## Show the main job on real input, with a kill -9 in between (under
 .PHONY: run
 run: build ## Start a durable node with the cloud example and print three commands to try
 	examples/run.sh bin/pemba
+
+.PHONY: iam
+iam: build ## Show the IAM layer: accounts, roles, tokens, and what is refused (seconds)
+	examples/iam.sh bin/pemba
 
 .PHONY: cluster
 cluster: build ## Start three nodes on loopback that found a cluster

@@ -397,7 +397,7 @@ func TestWrites_RaceWithSchemas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, _, err := w.graphOf(v)
+	g, _, err := w.graphOf(t.Context(), v)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -143,7 +143,7 @@ func (s *Service) page(ctx context.Context, tenant string, c Consistency, from s
 	} else if err := s.resume(ctx, tenant, c, from, p); err != nil {
 		return nil, err
 	}
-	p.graph, _, err = s.graphOf(p.view)
+	p.graph, _, err = s.graphOf(ctx, p.view)
 	return p, err
 }
 

@@ -34,7 +34,7 @@ func (s *Service) Expand(ctx context.Context, r ExpandRequest) (*Expansion, erro
 	if err != nil {
 		return nil, err
 	}
-	g, _, err := s.graphOf(v)
+	g, _, err := s.graphOf(ctx, v)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (s *Service) Explain(ctx context.Context, r CheckRequest) (*Explained, erro
 	if err != nil {
 		return nil, err
 	}
-	g, _, err := s.graphOf(v)
+	g, _, err := s.graphOf(ctx, v)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"container/list"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -28,11 +29,12 @@ type graphKey struct {
 type graphs struct {
 	last [4096]atomic.Pointer[compiled] // by tenant incarnation
 
-	most  int
-	mu    sync.Mutex // guards all below
-	byKey map[graphKey]*list.Element
-	order list.List // of *compiled, oldest first
-	size  int       // of all
+	most    int
+	mu      sync.Mutex // guards all below
+	byKey   map[graphKey]*list.Element
+	order   list.List // of *compiled, oldest first
+	size    int       // of all
+	flights map[graphKey]*flight
 }
 
 // mostText bounds the text of all graphs that are kept, but for the last two.
@@ -54,12 +56,14 @@ func (c *compiled) is(v store.View, rev uint64, source []byte) bool {
 }
 
 // holds reports whether c was made of that record, and not of an equal one.
-func (c *compiled) holds(source []byte) bool {
-	return len(c.source) == len(source) && unsafe.SliceData(c.source) == unsafe.SliceData(source)
-}
+func (c *compiled) holds(source []byte) bool { return isSame(c.source, source) }
 
-// graphOf returns the compiled schema in force at v, and its revision.
-func (s *Service) graphOf(v store.View) (*graph.Graph, uint64, error) {
+// isSame reports whether a and b are the same memory.
+func isSame(a, b []byte) bool { return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b) }
+
+// graphOf returns the compiled schema in force at v, and its revision. If it has
+// to be compiled, whoever asks meanwhile waits for the same work.
+func (s *Service) graphOf(ctx context.Context, v store.View) (*graph.Graph, uint64, error) {
 	source, rev, ok := v.Record(store.SchemaRecord)
 	if !ok {
 		return nil, 0, &Error{Code: FailedPrecondition, Reason: "NO_SCHEMA",
@@ -71,26 +75,39 @@ func (s *Service) graphOf(v store.View) (*graph.Graph, uint64, error) {
 		}
 		return c.graph, rev, nil
 	}
-	key := graphKey{v.Tenant(), v.Incarnation(), rev, sha256.Sum256(source)}
-	c, err := s.graphs.get(key, source, func() (*compiled, error) { return s.compileAt(v, source) })
+	c, err := s.compiledAt(ctx, v, rev, source)
 	if err != nil {
-		return nil, 0, internal(fmt.Errorf("compile the schema of revision %d: %w", rev, err))
+		return nil, 0, err
 	}
 	return c.graph, rev, nil
 }
 
-// get returns a kept schema or compiles it. Two callers may compile the same
-// one at once; that is rare and does no harm.
-func (g *graphs) get(key graphKey, source []byte, compile func() (*compiled, error)) (*compiled, error) {
-	if c := g.find(key, source); c != nil {
+// compiledAt is graphOf where the graph is not the last one.
+func (s *Service) compiledAt(ctx context.Context, v store.View, rev uint64, source []byte) (*compiled, error) {
+	key := graphKey{v.Tenant(), v.Incarnation(), rev, sha256.Sum256(source)}
+	c, err := s.graphs.get(ctx, key, source, func() (*compiled, error) { return s.compileAt(v, source) })
+	switch {
+	case err == nil:
+		return c, nil
+	case ctx.Err() != nil:
+		return nil, contextError(context.Cause(ctx))
+	}
+	return nil, internal(fmt.Errorf("compile the schema of revision %d: %w", rev, err))
+}
+
+// get returns a kept schema or compiles it. The error is compile's, or else that
+// of ctx, with which nobody but this caller gives up.
+func (g *graphs) get(ctx context.Context, key graphKey, source []byte, compile func() (*compiled, error)) (*compiled, error) {
+	c, f := g.findOrFly(key, source, compile)
+	if c != nil {
 		return c, nil
 	}
-	made, err := compile()
-	if err != nil {
-		return nil, err
+	select {
+	case <-f.done:
+		return f.made, f.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	made.key, made.source = key, source
-	return g.keep(made), nil
 }
 
 // compileAt compiles the schema whose record at v is source.
@@ -107,9 +124,7 @@ func (s *Service) compileAt(v store.View, source []byte) (*compiled, error) {
 	return &compiled{graph: g, size: len(text), layer: l != nil}, err
 }
 
-func (g *graphs) find(key graphKey, source []byte) *compiled {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+func (g *graphs) findLocked(key graphKey, source []byte) *compiled {
 	e, ok := g.byKey[key]
 	if !ok {
 		return nil
@@ -137,10 +152,8 @@ func (g *graphs) lastOf(incarnation uint64) *atomic.Pointer[compiled] {
 	return &g.last[incarnation%uint64(len(g.last))]
 }
 
-// keep files c, unless it is there by now, and makes room for it.
-func (g *graphs) keep(c *compiled) *compiled {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// keepLocked files c, unless it is there by now, and makes room for it.
+func (g *graphs) keepLocked(c *compiled) *compiled {
 	if g.byKey == nil {
 		g.byKey = map[graphKey]*list.Element{}
 	}

@@ -17,7 +17,7 @@ func (s *Service) ReadSchema(ctx context.Context, tenant string, c Consistency) 
 	}
 	text, _, ok := v.Record(store.SchemaRecord)
 	if !ok {
-		_, _, err := s.graphOf(v)
+		_, _, err := s.graphOf(ctx, v)
 		return "", "", err
 	}
 	return string(text), s.token(v), nil
@@ -162,7 +162,7 @@ func (s *Service) DiffSchema(ctx context.Context, tenant, source string, c Consi
 	d := &SchemaDiff{Warnings: warningsOf(found), Token: s.token(v)}
 	old := &graph.Schema{}
 	if _, _, written := v.Record(store.SchemaRecord); written {
-		g, _, err := s.graphOf(v)
+		g, _, err := s.graphOf(ctx, v)
 		if err != nil {
 			return nil, err
 		}

@@ -69,7 +69,7 @@ func (s *Service) Import(ctx context.Context, by Caller, r ImportRequest) (*Impo
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := s.graphOf(v); err != nil {
+	if _, _, err := s.graphOf(ctx, v); err != nil {
 		return nil, err
 	}
 	i := &Import{service: s, by: by, tenant: name, incarnation: v.Incarnation(), flight: make(chan *importBatch, importWindow)}

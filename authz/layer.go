@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync/atomic"
 
 	"github.com/pemba-authz/pemba/graph"
 	"github.com/pemba-authz/pemba/store"
@@ -27,11 +28,12 @@ type Layer struct {
 	*Service
 	tenant string
 	schema func(v LayerView) (string, error)
+	trail  atomic.Pointer[trail] // nil = the newest schema is ready, or nobody follows
 }
 
 // Layer opens a reserved tenant; its name begins with "_". schema returns the
 // schema's text at a view, and nothing but the view may decide what it is. It is
-// called once for each version, by whichever request comes first. A tenant is opened once.
+// called once for each version, by whichever request comes first or by Follow. A tenant is opened once.
 func (s *Service) Layer(tenant string, schema func(v LayerView) (string, error)) *Layer {
 	l := &Layer{Service: &Service{core: s.core, own: tenant}, tenant: tenant, schema: schema}
 	s.layersMu.Lock()
@@ -81,13 +83,20 @@ type LayerView struct {
 // View returns the view that c asks for. The reason of the error is
 // UNKNOWN_TENANT before Found.
 func (l *Layer) View(ctx context.Context, c Consistency) (LayerView, error) {
-	v, err := l.view(ctx, "", c)
-	if err != nil {
-		return LayerView{}, err
+	v, ok := store.View{}, false
+	if c.Level == Any {
+		v, ok = l.viewBefore()
+	}
+	if !ok {
+		var err error
+		if v, err = l.view(ctx, "", c); err != nil {
+			return LayerView{}, err
+		}
 	}
 	at := l.at(v)
 	if _, _, ok := v.Record(store.SchemaRecord); ok {
-		if at.graph, _, err = l.graphOf(v); err != nil {
+		var err error
+		if at.graph, _, err = l.graphOf(ctx, v); err != nil {
 			return LayerView{}, err
 		}
 	}
@@ -212,7 +221,7 @@ type Relation struct{ Type, Name string }
 const Conflict = "CONFLICT"
 
 // Commit makes the change durable. Tuples are checked against the schema at
-// w.At, which must still be in force. Where a requirement does not hold, or the
+// w.At, which must still be in force; any can be deleted. Where a requirement does not hold, or the
 // schema has changed, the reason of the error is Conflict, nothing is changed,
 // and the decision is to be made again at a newer view.
 func (l *Layer) Commit(ctx context.Context, by Caller, w LayerWrite) (token string, err error) {
@@ -257,7 +266,7 @@ func (l *Layer) commandOf(by Caller, w *LayerWrite) (c store.Command, own int, e
 			return c, 0, internal(errors.New("tuples before there is a schema"))
 		}
 		c.Preconditions, own = append(c.Preconditions, store.Precondition{Kind: store.PreRecordEquals, Record: store.SchemaRecord}), 1
-	} else if err := checkUpdates(v.graph, w.Updates); err != nil {
+	} else if err := checkEach(v.graph, w.Updates, checkLayerUpdate); err != nil {
 		return c, own, err
 	}
 	if w.WriteSchema {

@@ -364,7 +364,7 @@ func TestGraphs_LayersAreMadeAnewOfRestoredRecords(t *testing.T) {
 	made := 0
 	g := &graphs{most: 10}
 	get := func(layer bool, source []byte) *compiled {
-		c, err := g.get(graphKey{tenant: "_test"}, source, func() (*compiled, error) {
+		c, err := g.get(t.Context(), graphKey{tenant: "_test"}, source, func() (*compiled, error) {
 			made++
 			return &compiled{layer: layer, size: 1}, nil
 		})
@@ -397,7 +397,7 @@ func TestGraphs_AreBoundedByTheirText(t *testing.T) {
 			compile := func() (*compiled, error) { made++; return &compiled{size: test.size}, nil }
 			source := []byte{byte(i)}
 			for range 2 {
-				if _, err := g.get(key, source, compile); err != nil {
+				if _, err := g.get(t.Context(), key, source, compile); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -418,7 +418,7 @@ func TestGraphs_AreBoundedByTheirText(t *testing.T) {
 func TestGraphs_UsedOnesStay(t *testing.T) {
 	g := &graphs{most: 3}
 	get := func(rev uint64) (made bool) {
-		if _, err := g.get(graphKey{revision: rev}, []byte{1}, func() (*compiled, error) { made = true; return &compiled{size: 1}, nil }); err != nil {
+		if _, err := g.get(t.Context(), graphKey{revision: rev}, []byte{1}, func() (*compiled, error) { made = true; return &compiled{size: 1}, nil }); err != nil {
 			t.Fatal(err)
 		}
 		return made

@@ -100,7 +100,7 @@ func (s *Service) schemaCommand(ctx context.Context, tenant string, by Caller, r
 	}
 	c.Incarnation = v.Incarnation()
 	if _, _, written := v.Record(store.SchemaRecord); written {
-		old, rev, err := s.graphOf(v)
+		old, rev, err := s.graphOf(ctx, v)
 		if err != nil {
 			return c, err
 		}

@@ -26,7 +26,7 @@ func (s *Service) Viewpoint(ctx context.Context, tenant string, c Consistency) (
 	if err != nil {
 		return Viewpoint{}, err
 	}
-	g, _, err := s.graphOf(v)
+	g, _, err := s.graphOf(ctx, v)
 	if err != nil {
 		return Viewpoint{}, err
 	}

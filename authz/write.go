@@ -171,7 +171,7 @@ func (s *Service) writeCommand(ctx context.Context, tenant string, by Caller, r 
 	if c.Preconditions, err = preconditions(r.Preconditions); err != nil {
 		return c, err
 	}
-	g, rev, err := s.graphOf(v)
+	g, rev, err := s.graphOf(ctx, v)
 	if err != nil {
 		return c, err
 	}
@@ -183,9 +183,14 @@ func (s *Service) writeCommand(ctx context.Context, tenant string, by Caller, r 
 }
 
 func checkUpdates(g *graph.Graph, updates []Update) error {
+	return checkEach(g, updates, checkUpdate)
+}
+
+// checkEach checks each update, and that no two are of one tuple.
+func checkEach(g *graph.Graph, updates []Update, check func(*graph.Graph, *Update) error) error {
 	again, first, isAgain := store.FirstDuplicate(updates)
 	for i := range updates {
-		if err := checkUpdate(g, &updates[i]); err != nil {
+		if err := check(g, &updates[i]); err != nil {
 			return tupleError(err).at(fmt.Sprintf("updates[%d].tuple", i))
 		}
 		if isAgain && i == again {

@@ -208,10 +208,23 @@ func TestCheck_QuestionsOfTheirOwnAreNotCached(t *testing.T) {
 	given.Contextual = []tuple.Tuple{{Object: tuple.Object{Type: "doc", ID: "a"}, Relation: "viewer", Subject: tuple.Subject{Type: "user", ID: "bob"}}}
 	for range 2 {
 		w.expect(given, 0, graph.Allowed, false)
-		w.expect(w.question("doc:a#see@user:unknown"), 0, graph.Denied, false)
 		w.expect(w.question("doc:unknown#see@user:ann"), 0, graph.Denied, false)
 	}
 	w.expect(w.question("doc:a#see@user:bob"), 0, graph.Denied, false)
+}
+
+// Whoever no tuple names is denied as anybody else is whom none does, until one names him.
+func TestCheck_WhomNoTupleNamesIsOneSubject(t *testing.T) {
+	w := newWorld(t, Options{Eager: true})
+	w.change(store.OpTouch, "doc:a#viewer@user:ann")
+	w.expect(w.question("doc:a#see@user:new"), 0, graph.Denied, false)
+	w.expect(w.question("doc:a#see@user:newer"), 0, graph.Denied, true)
+	w.expect(w.question("doc:a#see@group:new#member"), 0, graph.Denied, false)
+	w.change(store.OpTouch, "doc:a#viewer@user:newer")
+	w.expect(w.question("doc:a#see@user:newer"), 0, graph.Allowed, false)
+	w.expect(w.question("doc:a#see@user:new"), 0, graph.Denied, false)
+	w.change(store.OpDelete, "doc:a#viewer@user:newer")
+	w.expect(w.question("doc:a#see@user:newer"), 0, graph.Denied, false)
 }
 
 func TestCheck_TheSetOfSubjectsIsPartOfTheQuestion(t *testing.T) {

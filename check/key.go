@@ -44,8 +44,9 @@ func (k *lookup) release() {
 	}
 }
 
-// keyOf returns the key of a question, and whether it has one. A question that
-// names what no tuple names has none, nor has one with contextual tuples.
+// keyOf returns the key of a question, and whether it has one. A question about
+// an object that no tuple names has none, nor has one with contextual tuples.
+// Subjects that no tuple names are one, which holds as long as they have no node.
 func (c *Checker) keyOf(g *graph.Graph, v store.View, r *graph.Resolved) (k lookup, ok bool) {
 	if !r.IsStored() {
 		return k, false

@@ -93,13 +93,14 @@ type walk struct {
 	caveatTime   time.Duration // spent on evaluating caveats
 	mostCaveats  time.Duration // that may be
 	memo         memo
-	closures     []closure     // of the families that the question has asked for
-	groups       []group       // what they hold: who is a member of them
-	plain        []store.Node  // see join
-	sought       store.NodeSet // by searches: the subjects, and their groups as far as they are known
-	visits       visits        // of the search that is under way
-	rows         store.Rows    // of the visit at hand
-	ahead        uint64        // see store.View.Touch
+	closures     []closure    // of the families that the question has asked for
+	groups       []group      // what they hold: who is a member of them
+	plain        []store.Node // see join
+	sought       store.Sought // by searches: the subjects, and their groups as far as they are known
+	seeking      bool         // the subjects are sought
+	visits       visits       // of the search that is under way
+	rows         store.Rows   // of the visit at hand
+	ahead        uint64       // see store.View.Touch
 	caveats      map[store.CaveatRef]value
 	remembers    bool     // it serves several decisions
 	mustWalk     bool     // a subject is in too many groups for searches
@@ -125,7 +126,8 @@ func (w *walk) begin(ctx context.Context, g *Graph, v *store.View, r *Resolved) 
 	w.memo.reset()
 	w.closures, w.groups = w.closures[:0], w.groups[:0]
 	w.remembers, w.mustWalk = false, false
-	w.sought.Reset()
+	w.sought.Reset(g.subjectKinds)
+	w.seeking = false
 	w.masks, w.mask = w.masks[:0], 0
 	w.recount()
 	w.setSubjects(r)

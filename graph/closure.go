@@ -56,12 +56,18 @@ func (g *Graph) findFamilies() {
 	}
 	for p := range g.programs {
 		if isGroup[p] {
-			g.programs[p].family = g.familyOf(int32(p))
 			for i := g.programs[p].shapes.from; i < g.programs[p].shapes.to; i++ {
 				if g.shapes[i].form == userset {
 					g.programs[p].nesting = append(g.programs[p].nesting, i)
 				}
 			}
+		}
+	}
+	for p := range g.programs {
+		if isGroup[p] {
+			family := g.familyOf(int32(p))
+			g.programs[p].family = family
+			g.programs[p].nests = slices.ContainsFunc(family, func(q int32) bool { return len(g.programs[q].nesting) > 0 })
 		}
 	}
 }
@@ -165,6 +171,9 @@ func (w *walk) anyGroup(c *closure, n store.Node, sh *shape) value {
 func (w *walk) findGroups(from int, p int32) bool {
 	for i := range w.subjects {
 		s := &w.subjects[i]
+		if s.Program < 0 && !hasBit(w.g.programRow(p), w.g.plainKind(s.Type)) {
+			continue
+		}
 		for _, q := range w.g.programs[p].family {
 			if !w.joinSubject(from, q, s) {
 				return false
@@ -172,7 +181,7 @@ func (w *walk) findGroups(from int, p int32) bool {
 		}
 	}
 	named := len(w.groups)
-	if from == named {
+	if from == named || !w.g.programs[p].nests {
 		return true
 	}
 	known, change := w.knownAbove(p)

@@ -52,6 +52,7 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 	c.g.computeWeights()
 	c.g.computeLoops()
 	c.g.indexNames()
+	c.g.numberKinds()
 	c.g.findFamilies()
 	c.g.findSearches(users)
 	return c.g, nil

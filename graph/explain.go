@@ -38,7 +38,7 @@ type Explanation struct {
 // It costs about as much as some checks: q.Limits bound the check, and once more
 // what is read for the reasons, which end early then.
 func (g *Graph) Explain(ctx context.Context, v store.View, q *Question) (*Explanation, error) {
-	r, err := g.Resolve(v, q)
+	r, err := g.resolve(v, q) // which has names for all that is asked about
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (w *walk) shapesOf(s *ResolvedSubject) store.ShapeMask {
 		return every
 	}
 	var mask store.ShapeMask
-	if !isLocal(s.Node) {
+	if s.Node != 0 && !isLocal(s.Node) {
 		mask = w.view.SubjectMask(s.Node)
 	}
 	if s.everyone != 0 && !isLocal(s.everyone) {

@@ -14,17 +14,18 @@ type Graph struct {
 	schema *Schema
 	syms   *store.Symbols
 
-	types     []typeInfo
-	typeIndex map[string]int32
-	names     nameTable // of types, relations and permissions
-	programs  []program
-	rewrites  []rewrite // children stand before their parents
-	kids      []int32   // rewrites of unions and intersections
-	shapes    []shape   // those of one relation stand together: plain, wildcard, userset
-	hops      []hop     // of arrows
-	caveats   map[string]*CompiledCaveat
-	searches  []search
-	shapeAt   []shapeSlot // by id; only if a search has many roles
+	types        []typeInfo
+	typeIndex    map[string]int32
+	names        nameTable // of types, relations and permissions
+	programs     []program
+	rewrites     []rewrite // children stand before their parents
+	kids         []int32   // rewrites of unions and intersections
+	shapes       []shape   // those of one relation stand together: plain, wildcard, userset
+	hops         []hop     // of arrows
+	caveats      map[string]*CompiledCaveat
+	searches     []search
+	subjectKinds store.Kinds // see numberKinds
+	shapeAt      []shapeSlot // by id; only if a search has many roles
 
 	// A row of words bits for each rewrite and each program says which kinds of
 	// subject it can possibly reach; see plainKind and usersetKind.
@@ -46,6 +47,10 @@ type typeInfo struct {
 	sym       store.Sym
 	relations map[string]int32 // name -> program
 	wildcards bool             // some relation accepts type:*
+
+	// Kinds of subjects, as searches tell them apart: of the type itself and of its
+	// wildcard; -1 = no tuple names it. See numberKinds.
+	kind, everyone int
 }
 
 // program decides one relation or permission of one type.
@@ -57,6 +62,8 @@ type program struct {
 	leaf     bool    // a bounded number of probes on one object: needs no memo
 	family   []int32 // of a group relation: itself and those that it takes members from; see closure.go
 	nesting  []int32 // of a group relation: its shapes of usersets
+	nests    bool    // some relation of the family has such shapes
+	kind     int     // of its usersets, as typeInfo.kind
 	rewrites span    // of its body: all that it shares with no other program, see eachRewrite
 	search   int32   // of g.searches, -1 = none; see search.go
 	source   *Relation

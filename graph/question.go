@@ -38,9 +38,9 @@ type Question struct {
 
 // ResolvedSubject is a subject by its ids.
 type ResolvedSubject struct {
-	Type    int32 // index of the type in the graph
-	Program int32 // of a userset, -1 = the subject itself
-	Node    store.Node
+	Type    int32      // index of the type in the graph
+	Program int32      // of a userset, -1 = the subject itself
+	Node    store.Node // 0 = nobody: no tuple names it, and it is not the object
 
 	everyone store.Node // what wildcard tuples of the type name; 0 = nothing does
 }
@@ -53,8 +53,17 @@ func (s *ResolvedSubject) named(sh *shape) store.Node {
 	return s.Node
 }
 
-// mostInline is how many subjects a Resolved holds without allocating.
-const mostInline = 2
+// isBefore reports whether s stands before o in a set.
+func (s *ResolvedSubject) isBefore(o *ResolvedSubject) bool {
+	if s.Type != o.Type {
+		return s.Type < o.Type
+	}
+	return s.Program < o.Program || s.Program == o.Program && s.Node < o.Node
+}
+
+// mostInline is how many subjects a Resolved holds without allocating: a caller
+// with a few groups that are implied.
+const mostInline = 6
 
 // Resolved is a question by its ids. They belong to one graph and to views of
 // one generation.
@@ -81,7 +90,8 @@ func (r *Resolved) Subjects() []ResolvedSubject {
 	return r.few[:r.n]
 }
 
-// IsStored reports whether the question names only what stored tuples name.
+// IsStored reports whether the question is about what is stored: an object that
+// tuples name, and subjects that they name or that are nobody, who have the node 0.
 // Otherwise its nodes mean something in this question only.
 func (r *Resolved) IsStored() bool { return r.locals.n == 0 && r.given == nil }
 
@@ -110,9 +120,13 @@ func (g *Graph) Resolve(v store.View, q *Question) (r Resolved, err error) {
 
 // resolveTo is Resolve into r, which may have been another question.
 func (g *Graph) resolveTo(v *store.View, q *Question, r *Resolved) (err error) {
-	var object, subject store.NodeKey
-	if g.isPlain(q, r, &object, &subject) {
-		if m, n := v.TwoNodes(&object, &subject); g.settle(v, r, m, n) {
+	var (
+		keys  [1 + mostInline]store.NodeKey
+		nodes [1 + mostInline]store.Node
+	)
+	if n := g.isKnown(q, r, keys[:]); n > 0 {
+		v.FewNodes(keys[:n], nodes[:n])
+		if g.settle(v, q, r, nodes[:n]) {
 			return nil
 		}
 	}
@@ -204,18 +218,14 @@ func (g *Graph) everyone(v store.View, typ int32, r *Resolved) store.Node {
 	return n
 }
 
-func compareSubjects(a, b ResolvedSubject) int {
-	return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Program, b.Program), cmp.Compare(a.Node, b.Node))
-}
-
 // addSubject inserts s in order unless it is there.
 func (r *Resolved) addSubject(s ResolvedSubject) {
 	all := r.Subjects()
 	at := len(all)
-	for at > 0 && compareSubjects(all[at-1], s) > 0 {
+	for at > 0 && s.isBefore(&all[at-1]) {
 		at--
 	}
-	if at > 0 && compareSubjects(all[at-1], s) == 0 {
+	if at > 0 && s == all[at-1] {
 		return
 	}
 	switch {

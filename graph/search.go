@@ -109,7 +109,6 @@ func (w *walk) maySearch() bool {
 func (w *walk) search(s int32, n store.Node) (v value, ok bool) {
 	q, depth := &w.visits, w.depth
 	q.reset()
-	w.seekSubjects()
 	q.add(visit{s, n, int32(depth)})
 	out := value{level: denied}
 	for i := 0; i < len(q.list); i++ {
@@ -124,7 +123,6 @@ func (w *walk) search(s int32, n store.Node) (v value, ok bool) {
 		}
 		if i == 0 && len(q.list) > 1 {
 			// Each of these waits for memory; what the next waits for comes meanwhile.
-			w.readMasks()
 			w.ahead += w.view.TouchRows(q.list[1].node)
 			if w.gather(w.g.searches[s].beyond); w.mustWalk {
 				break
@@ -136,18 +134,6 @@ func (w *walk) search(s int32, n store.Node) (v value, ok bool) {
 	return out, !w.mustWalk
 }
 
-// seekSubjects makes the subjects what is sought, if nothing is.
-func (w *walk) seekSubjects() {
-	if w.sought.Len() > 0 {
-		return
-	}
-	for i := range w.subjects {
-		s := &w.subjects[i]
-		w.sought.Add(s.Node)
-		w.sought.Add(s.everyone)
-	}
-}
-
 // look looks for the subjects in the tuples of an object, and notes where they lead.
 func (w *walk) look(at visit) value {
 	s, out := &w.g.searches[at.search], value{level: denied}
@@ -156,19 +142,12 @@ func (w *walk) look(at visit) value {
 	}
 	rows := &w.rows
 	rows.Open(&w.view, at.node)
-	seek := s.names & rows.Mask()
+	seek := (s.names | s.groups) & rows.Mask()
 	if seek != 0 {
-		w.readMasks()
-		seek &= w.mask
+		w.seekSubjects()
 	}
-	if rows.Mask()&s.groups != 0 {
-		some, ok := w.gather(s.families)
-		if !ok {
-			return value{level: aborted}
-		}
-		if some {
-			seek |= s.groups
-		}
+	if seek&s.groups != 0 && !w.gather(s.families) {
+		return value{level: aborted}
 	}
 	for rows.Next(&w.sought, seek, s.ways) {
 		r := s.roles.of(rows.Shape())
@@ -191,9 +170,9 @@ func (w *walk) look(at visit) value {
 	return out
 }
 
-// gather adds to what is sought the groups of some families. It reports whether
-// there are any, and whether they are known.
-func (w *walk) gather(families []int32) (some, ok bool) {
+// gather adds to what is sought the groups of some families, and reports whether
+// they are known.
+func (w *walk) gather(families []int32) bool {
 	for _, p := range families {
 		c := w.closureOf(p)
 		if c == nil {
@@ -204,17 +183,18 @@ func (w *walk) gather(families []int32) (some, ok bool) {
 		}
 		if c == nil || !c.usable {
 			w.mustWalk = true
-			return false, false
+			return false
 		}
-		some = some || c.from < c.to
 		if !c.sought {
 			c.sought = true
 			for _, m := range w.groups[c.from:c.to] {
-				w.sought.Add(m.node)
+				if kind := w.g.programs[m.program].kind; kind >= 0 {
+					w.sought.Add(kind, m.node, every)
+				}
 			}
 		}
 	}
-	return some, true
+	return true
 }
 
 // found returns what it is worth that a tuple of object n and shape sh, plain

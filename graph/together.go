@@ -5,17 +5,15 @@ import (
 	"github.com/pemba-authz/pemba/tuple"
 )
 
-// together is how many questions have their names looked up at a time. Each has
-// two, of its object and of its subject.
-const together = 8
+// together is how many names are looked up at a time, of several questions.
+const together = 16
 
 // ResolveAll is Resolve for each of qs, in a fraction of the time where there are
 // many nodes: it looks for the names of several questions at a time. out and errs
 // have the length of qs; out[i] means nothing where errs[i] is not nil.
 func (g *Graph) ResolveAll(v store.View, qs []Question, out []Resolved, errs []error) {
 	for len(qs) > 0 {
-		n := min(len(qs), together)
-		g.resolveTogether(&v, qs[:n], out[:n], errs[:n])
+		n := g.resolveSome(&v, qs, out, errs)
 		qs, out, errs = qs[n:], out[n:], errs[n:]
 	}
 }
@@ -23,77 +21,100 @@ func (g *Graph) ResolveAll(v store.View, qs []Question, out []Resolved, errs []e
 // Limits returns the limits that the question was resolved with.
 func (r *Resolved) Limits() Limits { return r.limits }
 
-func (g *Graph) resolveTogether(v *store.View, qs []Question, out []Resolved, errs []error) {
+// resolveSome resolves the first of qs, as many as have their names looked up at a
+// time, and returns their number.
+func (g *Graph) resolveSome(v *store.View, qs []Question, out []Resolved, errs []error) int {
 	var (
-		keys  [2 * together]store.NodeKey
-		nodes [2 * together]store.Node
-		place [together]int // of a question's names among keys, from 1; 0 = it is not plain
+		keys  [together]store.NodeKey
+		nodes [together]store.Node
+		ends  [together / 2]int // of the questions' names among keys
+		used  int
 		n     int
 	)
-	for i := range qs {
-		if errs[i] = nil; g.isPlain(&qs[i], &out[i], &keys[n], &keys[n+1]) {
-			n += 2
-			place[i] = n - 1
-		}
+	for n < len(ends) && n < len(qs) && (n == 0 || used+1+len(qs[n].Subjects) <= len(keys)) {
+		used += g.isKnown(&qs[n], &out[n], keys[used:])
+		ends[n] = used
+		n++
 	}
-	v.Nodes(keys[:n], nodes[:n])
-	v.ReadAround(nodes[:n])
-	for i := range qs {
-		at := place[i]
-		if at == 0 || !g.settle(v, &out[i], nodes[at-1], nodes[at]) {
+	v.Nodes(keys[:used], nodes[:used])
+	v.ReadAround(nodes[:used])
+	begin := 0
+	for i, end := range ends[:n] {
+		if errs[i] = nil; begin == end || !g.settle(v, &qs[i], &out[i], nodes[begin:end]) {
 			out[i], errs[i] = g.resolve(*v, &qs[i])
 		}
+		begin = end
 	}
+	return n
 }
 
-// isPlain begins to resolve a question about one subject with stored tuples
-// alone, whose types and relations the schema has; r is as new but for them. The
-// names of object and subject are left to be looked up. Everything else, what is
-// wrong with a question first of all, is resolve's.
-func (g *Graph) isPlain(q *Question, r *Resolved, object, subject *store.NodeKey) bool {
-	if len(q.Subjects) != 1 || len(q.Contextual) > 0 || q.Object.ID == tuple.Wildcard {
-		return false
+// isKnown begins to resolve a question about a few subjects by stored tuples
+// alone, whose types and relations the schema has; r is as new but for them. It
+// returns how many names are left to be looked up, in keys: of the object, then of
+// the subjects. For everything else, what is wrong with a question first of all, it
+// returns 0: that is resolve's.
+func (g *Graph) isKnown(q *Question, r *Resolved, keys []store.NodeKey) int {
+	n := len(q.Subjects)
+	if n == 0 || n > min(mostInline, len(keys)-1) || len(q.Contextual) > 0 || q.Object.ID == tuple.Wildcard {
+		return 0
 	}
-	s := &q.Subjects[0]
 	typ, ok := g.typeNamed(q.Object.Type)
-	if !ok || s.IsWildcard() {
-		return false
+	if !ok {
+		return 0
 	}
 	program, ok := g.programNamed(typ, q.Permission)
 	if !ok {
-		return false
-	}
-	subjectType, ok := g.typeNamed(s.Type)
-	if !ok {
-		return false
-	}
-	userset := int32(-1)
-	if s.Relation != "" && s.Relation != tuple.Plain {
-		if userset, ok = g.programNamed(subjectType, s.Relation); !ok {
-			return false
-		}
+		return 0
 	}
 	if r.many != nil || r.given != nil || r.locals.n > 0 {
 		*r = Resolved{}
 	}
 	// What is not set here is as new already. Setting all costs as much as the names.
-	r.Program, r.Context, r.Now, r.n, r.limits = program, q.Context, q.Now, 1, q.Limits.withDefaults()
-	r.few[0].Type, r.few[0].Program, r.few[0].everyone = subjectType, userset, 0
-	object.Type, object.ID = g.types[typ].sym, q.Object.ID
-	subject.Type, subject.ID = g.types[subjectType].sym, s.ID
+	r.Program, r.Context, r.Now, r.n, r.limits = program, q.Context, q.Now, n, q.Limits.withDefaults()
+	keys[0].Type, keys[0].ID = g.types[typ].sym, q.Object.ID
+	for i := range q.Subjects {
+		s, out := &q.Subjects[i], &r.few[i]
+		if i > 0 && s.Type == q.Subjects[i-1].Type {
+			out.Type = r.few[i-1].Type
+		} else if out.Type, ok = g.typeNamed(s.Type); !ok {
+			return 0
+		}
+		if out.Program, out.everyone = -1, 0; s.Relation != "" && s.Relation != tuple.Plain {
+			if out.Program, ok = g.programNamed(out.Type, s.Relation); !ok {
+				return 0
+			}
+		}
+		if s.IsWildcard() {
+			return 0
+		}
+		keys[i+1].Type, keys[i+1].ID = g.types[out.Type].sym, s.ID
+	}
+	return n + 1
+}
+
+// settle gives what isKnown has begun its nodes: the object's, then the subjects'.
+// It reports false if no stored tuple names the object: then it may be one of the
+// subjects, and the question needs names for what is not stored. A subject that is
+// not stored needs none: it is not the object, and no tuple names it.
+func (g *Graph) settle(v *store.View, q *Question, r *Resolved, nodes []store.Node) bool {
+	if nodes[0] == 0 {
+		return false
+	}
+	r.Object = nodes[0]
+	n := r.n
+	r.n = 0
+	for i, node := range nodes[1 : n+1] {
+		s := r.few[i]
+		if s.Node = node; node == 0 && !isValid(&q.Subjects[i]) {
+			return false
+		}
+		if s.Program < 0 && g.types[s.Type].wildcards {
+			s.everyone = g.everyone(*v, s.Type, r)
+		}
+		r.addSubject(s)
+	}
 	return true
 }
 
-// settle gives a plain question its nodes, unless there is one that no stored
-// tuple names.
-func (g *Graph) settle(v *store.View, r *Resolved, object, subject store.Node) bool {
-	if object == 0 || subject == 0 {
-		return false
-	}
-	s := &r.few[0]
-	r.Object, s.Node = object, subject
-	if s.Program < 0 && g.types[s.Type].wildcards {
-		s.everyone = g.everyone(*v, s.Type, r)
-	}
-	return true
-}
+// isValid reports whether a subject is one, whose type and relation the schema has.
+func isValid(s *tuple.Subject) bool { return s.Relation != tuple.Plain && tuple.ValidID(s.ID) }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pemba-authz/pemba/tuple"
 )
 
 // Row 1.4/6: to create an account takes iam.serviceAccounts.admin on the folder.
@@ -230,5 +232,17 @@ func TestOperation_IsShownToItsMakerAndToWhoMaySeeTheResource(t *testing.T) {
 	s.refuses("OPERATION_NOT_FOUND", err)
 	if l, _, err := s.Operations(t.Context(), s.owner, op.Resource, Page{}); err != nil || len(l) != 0 {
 		t.Error(l, err)
+	}
+}
+
+func TestDeleteAccount_TakesWhatServicesKeepInIt(t *testing.T) {
+	s := newSite(t)
+	robot := s.newAccount("robot", s.folder())
+	in, key := Resource{ServiceAccountKind, robot.ID}, Resource{"iam.apiKey", "k1"}
+	s.done(s.Register(t.Context(), s.owner, key, in, ""))
+	s.give("viewer", robot, key)
+	s.done(s.DeleteAccount(t.Context(), s.owner, robot.ID))
+	for b := range s.now().Tuples(tuple.Filter{Type: resourceType, ID: key.String()}) {
+		t.Errorf("left: %v", b)
 	}
 }

@@ -2,7 +2,9 @@ package iam
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pemba-authz/pemba/authz"
@@ -220,10 +222,14 @@ func (b *bindings) mayGrant(r *Role) error {
 	return err
 }
 
-// remove removes a binding, if the caller may.
+// remove removes a binding, if the caller may. One that is there can go even if
+// its role cannot be granted here any more.
 func (b *bindings) remove(w Binding) error {
 	r, err := b.role(w.RoleID)
-	if err != nil {
+	switch {
+	case isNoRole(err) && b.before[w]:
+		r = &Role{ID: w.RoleID}
+	case err != nil:
 		return err
 	}
 	if r.owner {
@@ -260,11 +266,16 @@ func (b *bindings) role(id string) (*Role, error) {
 	return r, nil
 }
 
+func isNoRole(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Reason == "ROLE_NOT_FOUND"
+}
+
 // mustFit refuses a role that is not for such resources or subjects.
 func (r *Role) mustFit(on Resource, who Subject) error {
 	if !r.isFor(on.Kind) {
 		return &Error{Code: authz.Invalid, Reason: "ROLE_NOT_FOR_KIND", Field: "role_id", Value: r.ID,
-			Message: fmt.Sprintf("the role %s cannot be granted on a %s", r.ID, on.Kind), Fix: fmt.Sprintf("grant it on %v", r.Kinds)}
+			Message: fmt.Sprintf("the role %s cannot be granted on a %s", r.ID, on.Kind), Fix: "grant it on one of " + strings.Join(r.Kinds, ", ")}
 	}
 	if r.owner && who.Type == System {
 		return invalid("subject", who.String(), "owners are users, service accounts and groups", "name them")

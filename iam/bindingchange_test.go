@@ -308,3 +308,21 @@ func TestUpdateBindings_RolesAndSubjectsMustBeThere(t *testing.T) {
 	w.refused(w.update(w.admin, Resource{"compute.instance", "gone"}, plus("viewer", w.ann)), "RESOURCE_NOT_FOUND")
 	w.refused(w.update(w.admin, Resource{"no.kind", "gone"}, plus("viewer", w.ann)), "INVALID_FIELD")
 }
+
+// Whatever has made a role go: its bindings can be removed.
+func TestUpdateBindings_RemoveWhatHasLostItsRole(t *testing.T) {
+	w := newTown(t, false)
+	const role = "access-transparency.billingProvider"
+	w.grant(role, w.nobody, w.folder)
+	w.commit(false)
+	w.records = append(w.records, authz.RecordUpdate{Key: catalogueKey, Value: zip(without(role + "\t"))})
+	w.commit(true)
+	w.refused(w.update(w.admin, w.folder, plus(role, w.ann)), "ROLE_NOT_FOUND")
+	w.refused(w.update(w.admin, w.folder, minus(role, w.ann)), "ROLE_NOT_FOUND")
+	w.refused(w.update(w.editor, w.folder, minus(role, w.nobody)), "PERMISSION_DENIED")
+	w.refused(w.update(w.admin, w.folder, minus(role, w.nobody)), "")
+	bindings, _, err := w.Bindings(t.Context(), w.as(w.admin), w.folder, Page{})
+	if err != nil || slices.Contains(bindings, Binding{role, w.nobody}) {
+		t.Error(bindings, err)
+	}
+}

@@ -139,7 +139,7 @@ func (c *Caller) mustBeWell(v *authz.LayerView, who Subject) error {
 		return err
 	}
 	if !there {
-		return unauthenticated("ACCOUNT_DELETED", who.String()+" does not exist any more", "use another account")
+		return unauthenticated("ACCOUNT_DELETED", who.String()+" does not exist", "check the id, or use another account")
 	}
 	if err := mustBeOn(v, who); err != nil {
 		return err

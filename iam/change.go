@@ -37,6 +37,9 @@ func (s *Service) change(ctx context.Context, call *Call, kind, description stri
 			return nil, err
 		}
 		if done, err := c.repeated(); err != nil || done != nil {
+			if done != nil {
+				call.Seen = done.Token
+			}
 			return done, err
 		}
 		c.op = &Operation{
@@ -49,6 +52,7 @@ func (s *Service) change(ctx context.Context, call *Call, kind, description stri
 		c.record()
 		c.op.Token, last = s.layer.Commit(ctx, c.by(), c.write)
 		if last == nil {
+			call.Seen = c.op.Token
 			return c.op, nil
 		}
 		if !isConflict(last) {
@@ -75,6 +79,12 @@ func (s *Service) begin(ctx context.Context, call *Call) (*change, error) {
 		ctx: ctx, s: s, call: call, view: v, caller: caller, needed: map[tuple.Key]bool{},
 		write: authz.LayerWrite{At: v, Require: append([]authz.Requirement(nil), caller.rests...)},
 	}, nil
+}
+
+// as makes a change that nobody asked for that of a caller.
+func (c *change) as(caller *Caller) *change {
+	c.caller = caller
+	return c
 }
 
 // by is the change's caller in the audit trail.
@@ -151,7 +161,7 @@ func (c *change) claim(scope Resource, kind, name, id string) error {
 	}
 	key := nameKey(scope, kind, name)
 	if _, taken := c.view.Record(key); taken {
-		return exists("name", name, fmt.Sprintf("there is a %s named %q in %s", kind, name, scope))
+		return exists("name", name, fmt.Sprintf("another %s in %s has the name %q", kind, scope, name))
 	}
 	c.write.Require = append(c.write.Require, authz.Requirement{Kind: authz.RecordIs, Record: key})
 	c.putBytes(key, []byte(id))

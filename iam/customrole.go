@@ -12,11 +12,13 @@ import (
 )
 
 // Limits of custom roles. Each of them is in the one schema, which is compiled
-// anew whenever one changes.
+// anew whenever one changes; what is too much for it would be the end of all.
 const (
 	MaxCustomRoles     = 2000 // of an organization
 	maxAllCustomRoles  = 5000 // of all organizations
 	MaxRolePermissions = 1000 // of a custom role
+
+	maxAllGrants = catalogue.MaxCustomGrants // permissions of all custom roles, summed up
 )
 
 // FieldPermissions is a field of RoleUpdate.
@@ -110,6 +112,9 @@ func (s *Service) DeleteRole(ctx context.Context, call *Call, id string) (*Opera
 			return err
 		}
 		if _, err := c.countRoles(in.ID, -1); err != nil {
+			return err
+		}
+		if err := c.countGrants(-len(r.Permissions)); err != nil {
 			return err
 		}
 		c.release(in, RoleKind, r.Name)
@@ -231,7 +236,26 @@ func (c *change) compose(r *Role, permissions []string) error {
 	if err := c.mustHoldAll(added, Resource{OrganizationKind, r.OrganizationID}); err != nil {
 		return err
 	}
+	had := len(r.Permissions)
 	r.Permissions = sorted
+	return c.countGrants(len(sorted) - had)
+}
+
+// grantCountKey holds how many permissions all custom roles have, summed up.
+const grantCountKey = "custom-grants"
+
+// countGrants adds to that number, and refuses more than the schema has room for.
+func (c *change) countGrants(by int) error {
+	var n int
+	if _, err := c.load(grantCountKey, &n); err != nil {
+		return err
+	}
+	if n += by; by > 0 && n > maxAllGrants {
+		return &Error{Code: authz.ResourceExhausted, Reason: "TOO_MANY_GRANTS",
+			Message: fmt.Sprintf("all custom roles would have %d permissions taken together, at most %d are allowed", n, maxAllGrants),
+			Fix:     "delete roles that nobody needs, or grant roles of the catalogue"}
+	}
+	c.put(grantCountKey, n)
 	return nil
 }
 

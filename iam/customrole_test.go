@@ -188,3 +188,46 @@ func TestRoles_ListsTheCatalogueAndOnesOwn(t *testing.T) {
 	_, _, err = w.Roles(t.Context(), w.as(w.nobody), RoleFilter{OrganizationID: "org"}, Page{})
 	w.refused(err, "PERMISSION_DENIED")
 }
+
+// One schema holds what all organizations have: who may make roles in one must
+// not be able to make it larger than the engine takes.
+func TestCreateRole_AllHaveSoManyPermissionsTakenTogether(t *testing.T) {
+	w := newTown(t, false)
+	w.put(grantCountKey, maxAllGrants-2)
+	w.commit(false)
+	r, err := w.role(w.boss, "last", "compute.instances.start")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.role(w.boss, "more", "compute.instances.start", "compute.instances.stop")
+	w.refused(err, "TOO_MANY_GRANTS")
+	u := RoleUpdate{ID: r.ID, Permissions: []string{"compute.instances.start", "compute.instances.stop", "compute.instances.get"}, Fields: []string{FieldPermissions}}
+	_, err = w.UpdateRole(t.Context(), w.as(w.boss), u)
+	w.refused(err, "TOO_MANY_GRANTS")
+	u.Permissions = u.Permissions[:2]
+	_, err = w.UpdateRole(t.Context(), w.as(w.boss), u)
+	w.refused(err, "")
+	_, err = w.role(w.boss, "more", "compute.instances.start")
+	w.refused(err, "TOO_MANY_GRANTS")
+	if _, err := w.DeleteRole(t.Context(), w.as(w.boss), r.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.role(w.boss, "more", "compute.instances.start")
+	w.refused(err, "")
+}
+
+// 1.3: an admin does not get by a custom role what only owners have.
+func TestCustomRole_OfWhatOnlyOwnersHaveIsGivenByThem(t *testing.T) {
+	w := newTown(t, false)
+	r, err := w.role(w.boss, "wrecker", "resource-manager.clouds.delete", "resource-manager.clouds.get")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.grant("admin", w.editor, w.cloud)
+	w.commit(false)
+	e := w.update(w.editor, w.cloud, plus(r.ID, w.editor))
+	w.refused(e, "PERMISSION_DENIED")
+	w.refused(w.update(w.editor, w.cloud, plus("viewer", w.editor)), "") // others he may grant
+	w.refused(w.update(w.lord, w.cloud, plus(r.ID, w.nobody)), "")
+	w.refused(w.update(w.editor, w.cloud, minus(r.ID, w.nobody)), "") // less is no harm
+}

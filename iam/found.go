@@ -74,7 +74,7 @@ func (s *Service) Found(ctx context.Context, by authz.Caller, r FoundRequest) (*
 // foundSchema writes what the schema needs, and the secrets.
 func (s *Service) foundSchema(ctx context.Context, by authz.Caller, v *authz.LayerView) error {
 	c := s.work(ctx, v)
-	key, err := s.newSealedKey(v.Time)
+	key, err := newSealedKey(s.config.Master, v.Time)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/pemba-authz/pemba/authz"
@@ -139,4 +140,100 @@ func TestReseal_MovesTheSecretsToAnotherMasterKey(t *testing.T) {
 		t.Errorf("a new token: %v", err)
 	}
 	s.refuses("OTHER_MASTER_KEY", s.CheckMaster(t.Context()))
+}
+
+// A node that is not restarted in a rotation has the old master key only.
+func TestReseal_LeavesANodeWithTheOldMasterKeyWhatItHasOpened(t *testing.T) {
+	s := newSite(t)
+	next := s.open(Config{Master: credential.NewMasterKey()})
+	if err := next.Reseal(t.Context(), s.config.Master); err != nil {
+		t.Fatal(err)
+	}
+	s.renew() // signed by what it has open
+	s.refuses("OTHER_MASTER_KEY", s.CheckMaster(t.Context()))
+	call := &Call{Token: s.owner.Token}
+	if _, err := next.RotateSigningKey(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Folder(t.Context(), call, s.FolderID); err != nil {
+		t.Errorf("it does not verify an old token: %v", err)
+	}
+	token, _, _, err := next.CreateToken(t.Context(), &Call{}, s.assertion(s.KeyID, s.AccountID, rootKeys()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Folder(t.Context(), &Call{Token: token}, s.FolderID); err != nil {
+		t.Errorf("it does not verify a token of the new signing key: %v", err)
+	}
+	_, _, _, err = s.CreateToken(t.Context(), &Call{}, s.assertion(s.KeyID, s.AccountID, rootKeys()))
+	e := s.refuses("OTHER_MASTER_KEY", err)
+	for _, k := range []*credential.MasterKey{s.config.Master, next.config.Master} {
+		if !strings.Contains(e.Message, k.Fingerprint()) {
+			t.Errorf("%q does not name %s", e.Message, k.Fingerprint())
+		}
+	}
+	_, err = s.RotateSigningKey(t.Context(), call)
+	s.refuses("OTHER_MASTER_KEY", err)
+}
+
+func TestCheckMaster_AcceptsEitherOfTwoKeys(t *testing.T) {
+	s := newSite(t)
+	second := credential.NewMasterKey()
+	before := s.open(Config{Master: s.config.Master, Old: second})
+	after := s.open(Config{Master: second, Old: s.config.Master})
+	works := func(when string) {
+		for name, n := range map[string]*Service{"prepared": before, "moved": after} {
+			if err := n.CheckMaster(t.Context()); err != nil {
+				t.Errorf("%s, %s: %v", when, name, err)
+			}
+			op, err := n.RotateSigningKey(t.Context(), s.owner)
+			if err != nil || !op.Done {
+				t.Errorf("%s, %s: %v", when, name, err)
+			}
+		}
+	}
+	if err := before.Reseal(t.Context(), second); err != nil { // what a start of a prepared node does
+		t.Fatal(err)
+	}
+	works("sealed under the old one")
+	if err := after.Reseal(t.Context(), s.config.Master); err != nil {
+		t.Fatal(err)
+	}
+	works("sealed under the new one")
+	alone := s.open(Config{Master: second})
+	if err := alone.CheckMaster(t.Context()); err != nil {
+		t.Errorf("in the end: %v", err)
+	}
+	if _, err := s.keyring(s.now()); err != nil {
+		t.Errorf("the node of the old one: %v", err)
+	}
+}
+
+func TestAbandonMaster_VoidsAllTokensAndNothingElse(t *testing.T) {
+	s := newSite(t)
+	lost := s.config.Master.Fingerprint()
+	next := s.open(Config{Master: credential.NewMasterKey()})
+	s.refuses("OTHER_MASTER_KEY", next.AbandonMaster(t.Context(), credential.NewMasterKey().Fingerprint()))
+	for range 2 { // the second time it is done already
+		if err := next.AbandonMaster(t.Context(), lost); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := next.CheckMaster(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []*Service{next, s.Service} { // also a node that has the old one still
+		_, err := n.Folder(t.Context(), &Call{Token: s.owner.Token}, s.FolderID)
+		s.refuses("INVALID_TOKEN", err)
+	}
+	token, _, _, err := next.CreateToken(t.Context(), &Call{}, s.assertion(s.KeyID, s.AccountID, rootKeys()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []*Service{next, s.Service} {
+		if _, err := n.Folder(t.Context(), &Call{Token: token}, s.FolderID); err != nil {
+			t.Error(err)
+		}
+	}
+	s.refuses("OTHER_MASTER_KEY", s.AbandonMaster(t.Context(), lost)) // a node that is started as it was
 }

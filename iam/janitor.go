@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pemba-authz/pemba/authz"
@@ -29,8 +30,12 @@ const janitorKey = "janitor"
 
 // RunJanitor does what nobody waits for, until ctx ends: it deletes what is due,
 // forgets operations, idempotency keys and revocations whose time has passed, and
-// retires signing keys. Every node runs it; the one that leads acts.
+// retires signing keys. Every node runs it; the one that leads acts. Each node
+// prepares itself for new catalogues and custom roles.
 func (s *Service) RunJanitor(ctx context.Context) {
+	var follows sync.WaitGroup
+	follows.Go(func() { s.layer.Follow(ctx) })
+	defer follows.Wait()
 	tick := time.NewTicker(janitorPeriod)
 	defer tick.Stop()
 	var told string // and when: what does not change is told once a minute
@@ -59,7 +64,7 @@ func hourOf(ns int64) int64 { return ns/int64(time.Hour) - janitorLag }
 // clean does all that is to be done now. What fails does not keep the rest from
 // being done.
 func (s *Service) clean(ctx context.Context) error {
-	v, err := s.view(ctx, authz.Consistency{})
+	v, err := s.view(ctx, authz.Consistency{Level: authz.Latest})
 	if isNotFounded(err) {
 		return nil
 	}
@@ -89,7 +94,7 @@ func isNotFounded(err error) bool {
 // forget does one command's worth of what may be forgotten, and reports whether
 // there may be more.
 func (s *Service) forget(ctx context.Context) (more bool, err error) {
-	v, err := s.view(ctx, authz.Consistency{})
+	v, err := s.view(ctx, authz.Consistency{Level: authz.Latest})
 	if err != nil {
 		return false, err
 	}

@@ -100,6 +100,9 @@ func (c *change) keyAccount(accountID string) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mustOwnWhatItOwns(a.subject()); err != nil {
+		return nil, err
+	}
 	_, err = c.activeFolder(a.FolderID)
 	return a, err
 }
@@ -181,10 +184,12 @@ func (s *Service) Key(ctx context.Context, call *Call, id string) (*Key, error) 
 	if found, err := load(v, keyKey(id), &k); err != nil || !found {
 		return nil, orNotFound(err, Resource{KeyKind, id})
 	}
-	if caller.Subject == (Subject{ServiceAccount, k.AccountID}) {
-		return &k, nil
+	if caller.Subject != (Subject{ServiceAccount, k.AccountID}) {
+		if err := s.mustGet(ctx, v, caller, k.resource(), "get"); err != nil {
+			return nil, err
+		}
 	}
-	return &k, s.mustGet(ctx, v, caller, k.resource(), "get")
+	return &k, nil
 }
 
 // Keys lists the authorized keys of an account, "" = the caller's own, newest
@@ -194,14 +199,10 @@ func (s *Service) Keys(ctx context.Context, call *Call, accountID string, p Page
 	if err != nil {
 		return nil, "", err
 	}
-	own := accountID == ""
 	if accountID, err = l.caller.ownAccount(accountID); err != nil {
 		return nil, "", err
 	}
 	in := Resource{ServiceAccountKind, accountID}
-	if own {
-		l.name += l.caller.Subject.ID
-	}
 	if l.caller.Subject != (Subject{ServiceAccount, accountID}) {
 		if err := l.mustHave(ctx, "iam.keys.list", in); err != nil {
 			return nil, "", err
@@ -245,6 +246,9 @@ func (s *Service) DeleteKey(ctx context.Context, call *Call, id string) (*Operat
 	return s.change(ctx, call, "DeleteKey", "Delete key", func(c *change) error {
 		k, err := c.key(id, "iam.keys.delete")
 		if err != nil {
+			return err
+		}
+		if err := c.mustOwnWhatItOwns(Subject{ServiceAccount, k.AccountID}); err != nil {
 			return err
 		}
 		c.drop(keyKey(id))

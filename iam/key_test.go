@@ -138,3 +138,27 @@ func TestDeleteKey_EndsItsTokens(t *testing.T) {
 	_, _, _, err = s.CreateToken(t.Context(), &Call{}, s.assertion(k.ID, a.ID, otherKeys()))
 	s.refuses("INVALID_ASSERTION", err)
 }
+
+func TestKeys_OnesOwnComeInPages(t *testing.T) {
+	s := newSite(t)
+	for range 2 {
+		if _, err := s.AddKey(t.Context(), s.owner, "", "", otherKeys().public); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]bool{}
+	p := Page{Size: 2}
+	for more := true; more; more = p.Token != "" {
+		keys, next, err := s.Keys(t.Context(), s.owner, "", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			seen[k.ID] = true
+		}
+		p.Token = next
+	}
+	if len(seen) != 3 {
+		t.Error(seen)
+	}
+}

@@ -101,10 +101,12 @@ func (s *Service) Operation(ctx context.Context, call *Call, id string) (*Operat
 		return nil, noOperation(id)
 	}
 	op.Token = v.Token
-	if op.CreatedBy == caller.Subject.ID {
-		return &op, nil
+	if op.CreatedBy != caller.Subject.ID {
+		if err := s.mustGet(ctx, v, caller, op.Resource, "listOperations"); err != nil {
+			return nil, err
+		}
 	}
-	return &op, s.mustGet(ctx, v, caller, op.Resource, "listOperations")
+	return &op, nil
 }
 
 func noOperation(id string) *Error {

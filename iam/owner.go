@@ -72,8 +72,8 @@ func (c *change) keepOwner(of Resource, role string, going map[BindingAt]bool) e
 	return precondition("LAST_OWNER", fmt.Sprintf("%s would be left without an owner", of), "grant "+role+" to somebody else first")
 }
 
-// canOwn reports whether a subject is somebody who can authenticate, and makes
-// the change rest on that.
+// canOwn reports whether a subject is somebody who can authenticate, for as long
+// as he likes, and makes the change rest on that.
 func (c *change) canOwn(who Subject) bool {
 	key := userKey(who.ID)
 	switch who.Type {
@@ -83,7 +83,9 @@ func (c *change) canOwn(who Subject) bool {
 	default:
 		return false
 	}
-	if _, ok := c.view.Record(key); !ok || mustBeOn(c.view, who) != nil {
+	_, there := c.view.Record(key)
+	_, ends := c.view.Record(offKey(who.ID)) // suspended, or will expire: no owner to rely on
+	if !there || ends {
 		return false
 	}
 	for _, k := range []string{key, offKey(who.ID)} {
@@ -106,4 +108,33 @@ func (c *change) keepOwnersWithout(who Subject, in func(Resource) bool) error {
 		}
 	}
 	return c.keepOwners(gone)
+}
+
+// mustOwnWhatItOwns refuses a caller who would get into the place of an account,
+// or lock it out, by its credentials or by what runs as it, where the account or a
+// group that it is in has the role of an owner and he does not have that role there
+// himself: or else whoever is an admin of the folder that an owner stands in were
+// an owner.
+func (c *change) mustOwnWhatItOwns(account Subject) error {
+	if account == c.caller.Subject {
+		return nil
+	}
+	is, err := c.s.memberships(c.view, account)
+	if err != nil {
+		return err
+	}
+	for t, member := range is {
+		if who := subjectOf(t); who != account && member == nil {
+			continue // a group of the system, which owns nothing
+		}
+		for _, role := range []string{CloudOwner, OrganizationOwner} {
+			f := tuple.Filter{Type: resourceType, Relation: catalogue.RelationOf(role), SubjectType: t.Type, SubjectID: t.ID, SubjectRelation: plain(t)}
+			for owned := range c.view.Tuples(f) {
+				if err := c.require(role, resourceOf(owned.Object.ID)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }

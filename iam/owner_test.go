@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Row 1.4/10 and restriction 1.5.2: owners are made and unmade by owners.
@@ -78,4 +79,64 @@ func TestOwner_RacingRevocationsLeaveOne(t *testing.T) {
 			w.lord = other
 		}
 	}
+}
+
+// An owner whose end is near is none to leave a cloud to.
+func TestOwner_WithAnEndIsNotTheLast(t *testing.T) {
+	s := newSite(t)
+	passing := s.newAccount("passing", s.folder())
+	s.give(CloudOwner, passing, s.cloud())
+	op := s.done(s.UpdateAccount(t.Context(), s.owner, AccountUpdate{ID: passing.ID, ExpiresAt: s.clock.Load() + int64(time.Hour), Fields: []string{FieldExpiresAt}}))
+	if op.Account.ExpiresAt == 0 {
+		t.Fatal(op.Account)
+	}
+	drop := []BindingDelta{{Remove: true, Binding: Binding{CloudOwner, s.root()}}}
+	_, err := s.UpdateBindings(t.Context(), s.owner, s.cloud(), drop)
+	s.refuses("LAST_OWNER", err)
+	s.done(s.UpdateAccount(t.Context(), s.owner, AccountUpdate{ID: passing.ID, Fields: []string{FieldExpiresAt}}))
+	s.done(s.UpdateBindings(t.Context(), s.owner, s.cloud(), drop))
+}
+
+// The place of an owner is not for who may make credentials where he stands.
+func TestOwner_CredentialsAreMadeByOwnersAlone(t *testing.T) {
+	s := newSite(t)
+	admin := s.newAccount("admin", s.folder(), "admin")
+	lord := s.newAccount("lord", s.folder()) // an owner by his group
+	g := s.newGroup("lords", lord)
+	s.give(CloudOwner, g.subject(), s.cloud())
+	robot := s.newAccount("robot", s.folder())
+	k, err := s.AddKey(t.Context(), s.owner, lord.ID, "", otherKeys().public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(by Subject, as string) map[string]error {
+		call := s.as(by)
+		_, made := s.AddKey(t.Context(), call, as, "", otherKeys().public)
+		_, _, _, token := s.CreateTokenFor(t.Context(), call, as)
+		_, runs := s.Register(t.Context(), call, Resource{"compute.instanceGroup", by.ID + as}, s.folder(), as)
+		return map[string]error{"make a key": made, "make a token": token, "run as it": runs}
+	}
+	for what, err := range try(admin, robot.ID) {
+		if err != nil {
+			t.Errorf("%s for one that owns nothing: %v", what, err)
+		}
+	}
+	for _, as := range []string{s.AccountID, lord.ID} {
+		for what, err := range try(admin, as) {
+			if e := s.refuses("PERMISSION_DENIED", err); e.Metadata["permission"] != CloudOwner && e.Metadata["permission"] != OrganizationOwner {
+				t.Errorf("%s: %v", what, e)
+			}
+		}
+	}
+	_, err = s.DeleteKey(t.Context(), s.as(admin), k.ID)
+	s.refuses("PERMISSION_DENIED", err)
+	for what, err := range try(s.root(), lord.ID) {
+		if err != nil {
+			t.Errorf("%s as an owner: %v", what, err)
+		}
+	}
+	if _, err := s.AddKey(t.Context(), s.as(s.root()), "", "", otherKeys().public); err != nil {
+		t.Error("for oneself:", err)
+	}
+	s.done(s.DeleteKey(t.Context(), s.owner, k.ID))
 }

@@ -49,7 +49,7 @@ func newPlot(t testing.TB, strict bool) *plot {
 	if err := s.layer.Found(t.Context(), authz.Caller{Name: "test"}); err != nil {
 		t.Fatal(err)
 	}
-	key, err := s.newSealedKey(1)
+	key, err := newSealedKey(s.config.Master, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

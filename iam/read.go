@@ -8,9 +8,17 @@ import (
 
 // read returns the view that a call asks for, and who calls.
 func (s *Service) read(ctx context.Context, call *Call) (*authz.LayerView, *Caller, error) {
-	v, err := s.view(ctx, call.consistency())
+	at := call.consistency()
+	v, err := s.view(ctx, at)
 	if err != nil {
 		return nil, nil, err
+	}
+	// It is the caller who says how fresh the view has to be that shows whether he
+	// still may: with an old token of his that must not be older than with none.
+	if at.Level == authz.AtLeast {
+		if _, err := s.layer.View(ctx, authz.Consistency{Level: authz.Any}); err != nil {
+			return nil, nil, err
+		}
 	}
 	return s.readAt(v, call)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pemba-authz/pemba/authz"
 	"github.com/pemba-authz/pemba/iam/catalogue"
@@ -52,7 +53,7 @@ func (s *Service) Register(ctx context.Context, call *Call, r, parent Resource, 
 			return err
 		}
 		if !slices.Contains(kind.Parents, parent.Kind) {
-			return invalid("parent.kind", parent.Kind, fmt.Sprintf("a %s does not stand in a %s", r.Kind, parent.Kind), fmt.Sprintf("use one of %v", kind.Parents))
+			return invalid("parent.kind", parent.Kind, fmt.Sprintf("a %s does not stand in a %s", r.Kind, parent.Kind), "name one of kind "+strings.Join(kind.Parents, ", "))
 		}
 		path, err := c.mustBeActive(parent)
 		if err != nil {
@@ -86,6 +87,9 @@ func (c *change) runAs(r Resource, accountID string, path []Resource) error {
 	}
 	a, err := c.account(accountID, "iam.serviceAccounts.use")
 	if err != nil {
+		return err
+	}
+	if err := c.mustOwnWhatItOwns(a.subject()); err != nil {
 		return err
 	}
 	if !slices.Contains(path, Resource{FolderKind, a.FolderID}) {

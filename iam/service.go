@@ -23,6 +23,10 @@ type Config struct {
 	// Required.
 	Master *credential.MasterKey
 
+	// Old is a second master key that secrets may be sealed under, while one takes
+	// the place of the other. nil = none.
+	Old *credential.MasterKey
+
 	// Audiences are those that assertions for tokens may be made out to, besides
 	// the vendor's, which its SDKs have built in.
 	Audiences []string
@@ -73,7 +77,8 @@ type Call struct {
 	// Stale says that Consistency counts; otherwise reads are linearizable.
 	Stale bool
 
-	// Seen is set by reads: a consistency token of the view that the answer is of.
+	// Seen is set: a consistency token of the view that an answer is of, or of the
+	// first with what has been changed.
 	Seen string
 }
 

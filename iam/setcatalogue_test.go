@@ -1,6 +1,8 @@
 package iam
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -75,5 +77,39 @@ func TestSetCatalogue_KeepsWhatTheLayerNeeds(t *testing.T) {
 	for _, line := range []string{CloudOwner + "\t", "organization-manager.group\t"} {
 		_, err := s.SetCatalogue(t.Context(), s.owner, without(line))
 		s.refuses("INVALID_FIELD", err)
+	}
+}
+
+// Nobody else makes a node read megabytes.
+func TestSetCatalogue_IsReadForItsOperatorOnly(t *testing.T) {
+	s := newSite(t)
+	_, err := s.SetCatalogue(t.Context(), &Call{}, []byte("nonsense"))
+	s.refuses("NO_TOKEN", err)
+	_, err = s.SetCatalogue(t.Context(), s.as(s.newAccount("editor", s.folder(), "editor")), []byte("nonsense"))
+	s.refuses("PERMISSION_DENIED", err)
+}
+
+// A catalogue that the engine cannot work with would be the end of the layer.
+func TestSetCatalogue_RefusesWhatDoesNotCompile(t *testing.T) {
+	s := newSite(t)
+	if err := s.mustCompile(catalogue.Shipped(), nil); err != nil {
+		t.Fatal(err)
+	}
+	// Each permission is held by other custom roles: more text than there may be.
+	const seed = 1
+	dice := rand.New(rand.NewPCG(seed, seed))
+	var custom []catalogue.CustomRole
+	for i := range 900 {
+		r := catalogue.CustomRole{ID: fmt.Sprintf("cr0%017d", i)}
+		for _, p := range catalogue.Shipped().Permissions() {
+			if dice.IntN(2) == 0 {
+				r.Permissions = append(r.Permissions, p)
+			}
+		}
+		custom = append(custom, r)
+	}
+	e := s.refuses("INVALID_FIELD", s.mustCompile(catalogue.Shipped(), custom))
+	if !strings.Contains(e.Message, "the engine cannot work with it") {
+		t.Error(e)
 	}
 }

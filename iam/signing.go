@@ -32,7 +32,11 @@ func (s *Service) RotateSigningKey(ctx context.Context, call *Call) (*Operation,
 		if len(r.Keys) >= mostSigningKeys {
 			return precondition("TOO_MANY_SIGNING_KEYS", "the keys of the last 12 hours are still needed for their tokens", "wait until the first of them is retired")
 		}
-		next, err := s.newSealedKey(c.view.Time)
+		master, err := c.master()
+		if err != nil {
+			return err
+		}
+		next, err := newSealedKey(master, c.view.Time)
 		if err != nil {
 			return err
 		}
@@ -45,6 +49,17 @@ func (s *Service) RotateSigningKey(ctx context.Context, call *Call) (*Operation,
 		c.put(signingKey, &r)
 		return nil
 	})
+}
+
+// master returns the master key to seal under, which the change rests on: all
+// secrets of a view are sealed under one.
+func (c *change) master() (*credential.MasterKey, error) {
+	k, err := c.s.master(c.view)
+	if err == nil && k == nil {
+		err = notFounded()
+	}
+	c.write.Require = append(c.write.Require, authz.Requirement{Kind: authz.RecordUnchanged, Record: masterKey})
+	return k, err
 }
 
 // mustOperate refuses who does not own the first organization, and makes the
@@ -64,7 +79,7 @@ func (c *change) mustOperate() error {
 
 // retireKeys forgets signing keys whose last token has expired.
 func (s *Service) retireKeys(ctx context.Context) error {
-	v, err := s.view(ctx, authz.Consistency{})
+	v, err := s.view(ctx, authz.Consistency{Level: authz.Latest})
 	if err != nil {
 		return err
 	}
@@ -88,9 +103,9 @@ func (s *Service) retireKeys(ctx context.Context) error {
 }
 
 // Reseal seals the layer's secrets, which are sealed under old, under this node's
-// master key. It does nothing where they are already. Nodes that have old keep
-// working with what they have opened, and need the new one when they start again;
-// so all are to be restarted with it.
+// master key. It does nothing where they are already. Nodes that have neither
+// this one nor, as Config.Old, do not start again; until then they verify tokens, and
+// sign with the key that they have opened before.
 func (s *Service) Reseal(ctx context.Context, old *credential.MasterKey) error {
 	for range maxTries {
 		v, err := s.view(ctx, authz.Consistency{Level: authz.Latest})
@@ -105,11 +120,21 @@ func (s *Service) Reseal(ctx context.Context, old *credential.MasterKey) error {
 		if err != nil || done {
 			return err
 		}
-		if _, err = s.layer.Commit(ctx, authz.Caller{Name: "system:reseal"}, c.write); !isConflict(err) {
+		if err = s.commitHere(ctx, authz.Caller{Name: "system:reseal"}, c); !isConflict(err) {
 			return err
 		}
 	}
 	return &Error{Code: authz.Aborted, Reason: "TOO_BUSY", Message: "the signing keys keep changing", Fix: "try again shortly"}
+}
+
+// commitHere commits, and returns when this node has what it has committed.
+func (s *Service) commitHere(ctx context.Context, by authz.Caller, c *change) error {
+	token, err := s.layer.Commit(ctx, by, c.write)
+	if err != nil {
+		return err
+	}
+	_, err = s.layer.View(ctx, authz.Consistency{Level: authz.AtLeast, Token: token})
+	return err
 }
 
 func (c *change) reseal(old *credential.MasterKey) (done bool, err error) {
@@ -135,6 +160,52 @@ func (c *change) reseal(old *credential.MasterKey) (done bool, err error) {
 	}
 	c.write.Require = append(c.write.Require, authz.Requirement{Kind: authz.RecordIs, Record: masterKey, Value: fingerprint})
 	c.put(signingKey, &r)
+	c.putBytes(masterKey, []byte(own.Fingerprint()))
+	return false, nil
+}
+
+// AbandonMaster gives up the secrets that are sealed under the master key with this
+// fingerprint, because that key is lost or somebody else has it: there is a new
+// signing key under this node's master key and no other, so that all IAM tokens
+// are void at once. It does nothing where it has been done. Accounts, authorized
+// keys and bindings are no secrets and stay.
+func (s *Service) AbandonMaster(ctx context.Context, fingerprint string) error {
+	for range maxTries {
+		v, err := s.view(ctx, authz.Consistency{Level: authz.Latest})
+		if isNotFounded(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		c := s.work(ctx, v)
+		done, err := c.abandon(fingerprint)
+		if err != nil || done {
+			return err
+		}
+		if err = s.commitHere(ctx, authz.Caller{Name: "system:abandon"}, c); !isConflict(err) {
+			return err
+		}
+	}
+	return &Error{Code: authz.Aborted, Reason: "TOO_BUSY", Message: "the signing keys keep changing", Fix: "try again shortly"}
+}
+
+func (c *change) abandon(fingerprint string) (done bool, err error) {
+	sealed, _ := c.view.Record(masterKey)
+	own := c.s.config.Master
+	switch string(sealed) {
+	case own.Fingerprint():
+		return true, nil
+	case fingerprint:
+	default:
+		return false, precondition("OTHER_MASTER_KEY", "the IAM layer's secrets are sealed under the master key "+string(sealed)+", not "+fingerprint, "name the one that is to be given up")
+	}
+	key, err := newSealedKey(own, c.view.Time)
+	if err != nil {
+		return false, err
+	}
+	c.write.Require = append(c.write.Require, authz.Requirement{Kind: authz.RecordIs, Record: masterKey, Value: sealed})
+	c.put(signingKey, keyringRecord{Current: key.ID, Keys: []sealedKey{key}})
 	c.putBytes(masterKey, []byte(own.Fingerprint()))
 	return false, nil
 }

@@ -3,11 +3,14 @@ package iam
 import "github.com/pemba-authz/pemba/tuple"
 
 // mayGrant refuses to grant a role on a resource, where the caller may change
-// the bindings, if it takes more: an owner's role is granted by owners alone,
-// and with Config.Strict nobody grants what he does not hold himself.
+// the bindings, if it takes more: an owner's role is granted by owners alone, what
+// only their roles have by who has it, and with Config.Strict nobody grants what he does not hold himself.
 func (c *change) mayGrant(r *Role, on Resource) error {
 	if r.owner {
 		return c.require(r.ID, on)
+	}
+	if err := c.mustHoldOwners(r, on); err != nil {
+		return err
 	}
 	if !c.s.config.Strict {
 		return nil
@@ -17,6 +20,27 @@ func (c *change) mayGrant(r *Role, on Resource) error {
 		return err
 	}
 	return c.mustHoldAll(r.Permissions, on)
+}
+
+// mustHoldOwners refuses to grant a custom role by who lacks what it has of the
+// permissions that none but roles of owners have: an owner may put them into a
+// role, but they are given by who holds them.
+func (c *change) mustHoldOwners(r *Role, on Resource) error {
+	if r.OrganizationID == "" {
+		return nil
+	}
+	cat, err := c.s.catalogueAt(c.view)
+	if err != nil {
+		return err
+	}
+	for _, p := range cat.OwnersOnly() {
+		if r.has(p) {
+			if err := c.require(p, on); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // mustHoldAll refuses a caller who lacks one of many permissions on a resource.

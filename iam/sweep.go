@@ -75,18 +75,22 @@ func (w *sweep) place(r Resource) bool {
 	return w.tuples(f, parentRelation) && w.tuples(f, "")
 }
 
-// keys removes the keys of an account.
-func (w *sweep) keys(account Resource) bool {
-	for _, id := range children(w.c.view, account, KeyKind) {
-		k := Resource{KeyKind, id}
-		if w.gone[k.below(account).Key()] {
+// within removes what stands in an account: its keys, and what services keep of
+// its credentials. In these stands nothing.
+func (w *sweep) within(account Resource) bool {
+	to := account.subject()
+	for t := range w.c.view.Tuples(tuple.Filter{Type: resourceType, Relation: parentRelation, SubjectType: to.Type, SubjectID: to.ID}) {
+		if w.gone[t.Key()] {
 			continue
 		}
 		if w.isFull() {
 			return false
 		}
-		w.c.drop(keyKey(id))
-		if !w.place(k) {
+		r := resourceOf(t.Object.ID)
+		if r.Kind == KeyKind {
+			w.c.drop(keyKey(r.ID))
+		}
+		if !w.place(r) {
 			return false
 		}
 	}
@@ -99,7 +103,7 @@ func (w *sweep) all(r Resource, who Subject) bool {
 	if who != (Subject{}) && !w.subject(who) {
 		return false
 	}
-	if r.Kind == ServiceAccountKind && !w.keys(r) {
+	if r.Kind == ServiceAccountKind && !w.within(r) {
 		return false
 	}
 	return r == (Resource{}) || w.place(r)

@@ -47,7 +47,7 @@ func (s *Service) CreateToken(ctx context.Context, call *Call, jwt string) (toke
 
 // CreateTokenFor makes an IAM token of another account for who may impersonate it.
 // The token names him, and does not outlive his. Who acts for another already
-// must come as himself.
+// must come as himself, and who would act for an owner be one.
 func (s *Service) CreateTokenFor(ctx context.Context, call *Call, accountID string) (token string, expiresAt int64, consistency string, err error) {
 	if err := checkID("service_account_id", accountID); err != nil {
 		return "", 0, "", err
@@ -67,6 +67,9 @@ func (s *Service) CreateTokenFor(ctx context.Context, call *Call, accountID stri
 		return "", 0, "", &Error{Code: authz.PermissionDenied, Reason: "IMPERSONATION_CHAIN", Value: r.String(),
 			Message: caller.Subject.String() + " is impersonated by " + caller.Impersonator.String() + " and cannot impersonate others", Fix: "grant the impersonator the role there"}
 	}
+	if err := s.work(ctx, v).as(caller).mustOwnWhatItOwns(Subject{ServiceAccount, accountID}); err != nil {
+		return "", 0, "", err
+	}
 	claims := credential.Claims{
 		SubjectType: string(ServiceAccount), SubjectID: accountID, KeyID: caller.KeyID,
 		ImpersonatorType: string(caller.Subject.Type), ImpersonatorID: caller.Subject.ID,
@@ -84,7 +87,7 @@ func (s *Service) CreateTokenFor(ctx context.Context, call *Call, accountID stri
 // Unix seconds, 0 = nothing else does.
 func (s *Service) mint(v *authz.LayerView, c credential.Claims, until int64) (token string, expiresAt int64, consistency string, err error) {
 	if _, ok := v.Record(accountKey(c.SubjectID)); !ok {
-		return "", 0, "", unauthenticated("ACCOUNT_DELETED", "the service account does not exist any more", "use another account")
+		return "", 0, "", unauthenticated("ACCOUNT_DELETED", "the service account does not exist", "use another account")
 	}
 	who := Subject{SubjectType(c.SubjectType), c.SubjectID}
 	if err := mustBeOn(v, who); err != nil {
@@ -109,7 +112,11 @@ func (s *Service) mint(v *authz.LayerView, c credential.Claims, until int64) (to
 	if err != nil {
 		return "", 0, "", err
 	}
-	return ring.current.Sign(&c), c.ExpiresAt, v.Token, nil
+	key, err := ring.signer()
+	if err != nil {
+		return "", 0, "", err
+	}
+	return key.Sign(&c), c.ExpiresAt, v.Token, nil
 }
 
 // RevokeToken makes a token invalid, everywhere that has come as far as the

@@ -71,7 +71,7 @@ func (u *User) loginScope() Resource {
 	if u.Type == FederatedUser {
 		return Resource{"federation", u.FederationID}
 	}
-	return Resource{"user-accounts", "all"}
+	return Resource{"user-accounts", "all"} // organizations share them
 }
 
 func userTuple(organizationID string, who Subject) tuple.Tuple {

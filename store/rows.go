@@ -6,7 +6,7 @@ import "math/bits"
 // that lead on, and those that have one of a few nodes.
 //
 //	var rows Rows
-//	for rows.Open(&v, o); rows.Next(&set, seek, ways); {
+//	for rows.Open(&v, o); rows.Next(&sought, seek, ways); {
 //		... rows.Shape() ... rows.Hit() ... rows.Iter() ...
 //	}
 //
@@ -66,11 +66,15 @@ func (r *Rows) Close() { r.g, r.p, r.words = nil, nil, nil }
 func (r *Rows) Mask() ShapeMask { return r.mask }
 
 // Next steps to the next row whose shape is in ways, or whose shape is in seek
-// and which has a node of set. It reports whether there is one.
-func (r *Rows) Next(set *NodeSet, seek, ways ShapeMask) bool {
+// and which has a node that is sought there; nil = nothing is sought. It reports
+// whether there is one.
+func (r *Rows) Next(sought *Sought, seek, ways ShapeMask) bool {
+	if sought == nil {
+		sought = &nothing
+	}
 	for {
 		for r.todo == 0 {
-			if !r.more(seek | ways) {
+			if !r.more(sought, seek, ways) {
 				return false
 			}
 		}
@@ -82,11 +86,11 @@ func (r *Rows) Next(set *NodeSet, seek, ways ShapeMask) bool {
 			value = r.p.blockValue(uint64(uint32(value)), keyOf(shape, forward))
 		}
 		r.shape, r.value, r.hit = shape, value, 0
-		if seek.Has(shape) {
+		if kind := sought.kindOf(shape); (sought.masks[kind] & seek).Has(shape) {
 			r.looked++
-			if y := posting(value); value >= isList {
-				r.seek(set)
-			} else if set.Has(y.node()) {
+			if y, nodes := posting(value), &sought.nodes[kind]; value >= isList {
+				r.seek(nodes)
+			} else if nodes.has(y.node()) {
 				r.found(y)
 			}
 		}
@@ -96,22 +100,29 @@ func (r *Rows) Next(set *NodeSet, seek, ways ShapeMask) bool {
 	}
 }
 
-// more finds out which of the next rows have a shape of mask. It reports whether
-// there are further rows. No jump depends on a key: there are many, and what comes
-// next could not be foretold.
-func (r *Rows) more(mask ShapeMask) bool {
+// more finds out which of the next rows have a shape of ways, or one of seek that
+// something is sought in. It reports whether there are further rows. No jump
+// depends on a key: there are many, and what comes next could not be foretold.
+func (r *Rows) more(sought *Sought, seek, ways ShapeMask) bool {
 	r.from += atOnce
 	n := r.n - r.from
-	if n <= 0 || mask&r.mask == 0 {
+	if n <= 0 || (sought.mask&seek|ways)&r.mask == 0 {
 		return false
 	}
 	n = min(n, atOnce)
+	var wanted [soughtKinds]ShapeMask // by kind
+	for i := range wanted {
+		wanted[i] = sought.masks[i]&seek | ways
+	}
 	keys := r.words[int(r.keys)+r.from/2:][:(n+1)/2]
+	kinds, last := sought.kinds, uint64(len(sought.kinds)-1)
 	var todo uint64
 	for i := len(keys) - 1; i >= 0; i-- {
 		k := load(&keys[i])
-		odd := k >> 32
-		todo = todo<<2 | (mask.bit(odd>>1)&^odd&1)<<1 | mask.bit(k>>1)&^k&1
+		odd, even := k>>33, k>>1
+		odd = uint64(wanted[kinds[odd&last]&(soughtKinds-1)]>>(odd&63)) &^ (k >> 32)
+		even = uint64(wanted[kinds[even&last]&(soughtKinds-1)]>>(even&63)) &^ k
+		todo = todo<<2 | (odd&1)<<1 | even&1
 	}
 	if n&1 == 1 { // the last key has no other beside it
 		todo &= 1<<(n&63) - 1
@@ -120,22 +131,14 @@ func (r *Rows) more(mask ShapeMask) bool {
 	return true
 }
 
-// bit is 1 if m has the shape.
-func (m ShapeMask) bit(shape uint64) (bit uint64) {
-	if m&(1<<(shape&63)) != 0 {
-		bit = 1
-	}
-	return bit
-}
-
-// seek finds out which node of set a row of several postings has.
-func (r *Rows) seek(set *NodeSet) {
+// seek finds out which of some nodes a row of several postings has.
+func (r *Rows) seek(nodes *nodeSet) {
 	if r.value < isBlock {
 		list := uint64(uint32(r.value))
 		if n := listHead(load(&r.p.body[list])).len(); n <= mostScanned {
 			all := r.p.body[list+1 : list+1+uint64(n)]
 			for i := range all {
-				if y := posting(load(&all[i])); set.Has(y.node()) {
+				if y := posting(load(&all[i])); nodes.has(y.node()) {
 					r.found(y)
 					return
 				}
@@ -143,8 +146,8 @@ func (r *Rows) seek(set *NodeSet) {
 			return
 		}
 	}
-	r.looked += len(set.nodes) - 1
-	for _, n := range set.nodes {
+	r.looked += len(nodes.list) - 1
+	for _, n := range nodes.list {
 		if r.g.pair(r.node, r.shape, n) != 0 {
 			r.hit, r.plain = n, false
 			return
@@ -159,7 +162,7 @@ func (r *Rows) isPlain(y posting) bool { return !y.isMarked() && y.ref() <= r.li
 // Shape returns the shape of the row that Next has stepped to.
 func (r *Rows) Shape() ShapeID { return r.shape }
 
-// Hit returns a node of the set that the row has, 0 if it has none or was not
+// Hit returns a node that was sought and that the row has, 0 if it has none or was not
 // sought in. Its fact is what it seems, visible and with neither caveat nor
 // expiry, if plain says so; else Find tells. The row may have others.
 func (r *Rows) Hit() (n Node, plain bool) { return r.hit, r.plain }
@@ -213,37 +216,3 @@ func (g *generation) touchRows(n Node) uint64 {
 	}
 	return load(&p.body[uint32(second)])
 }
-
-// NodeSet holds a few nodes. The zero value is empty.
-type NodeSet struct {
-	filter uint64 // one bit for each
-	nodes  []Node
-}
-
-// Add adds a node, unless it is 0. Adding one again only makes the set longer.
-func (s *NodeSet) Add(n Node) {
-	if n != 0 {
-		s.filter |= n.bit()
-		s.nodes = append(s.nodes, n)
-	}
-}
-
-// Len returns how many nodes were added.
-func (s *NodeSet) Len() int { return len(s.nodes) }
-
-// Reset empties the set and keeps its memory.
-func (s *NodeSet) Reset() { s.filter, s.nodes = 0, s.nodes[:0] }
-
-// Has reports whether the set holds n.
-func (s *NodeSet) Has(n Node) bool { return s.filter&n.bit() != 0 && s.holds(n) }
-
-func (s *NodeSet) holds(n Node) bool {
-	for _, m := range s.nodes {
-		if m == n {
-			return true
-		}
-	}
-	return false
-}
-
-func (n Node) bit() uint64 { return 1 << (uint32(n) * 0x9e3779b1 >> 26) }

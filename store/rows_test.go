@@ -33,7 +33,7 @@ func (w *rowWorld) checkRows(h heldRows) {
 func (w *rowWorld) checkPlainObjects(v View, o Node) {
 	const most = 5
 	var rows Rows
-	for rows.Open(&v, o); rows.Next(new(NodeSet), 0, ^ShapeMask(0)); {
+	for rows.Open(&v, o); rows.Next(nil, 0, ^ShapeMask(0)); {
 		for all := rows.Iter(); all.Next(); {
 			var want []Node
 			plain := true
@@ -50,15 +50,18 @@ func (w *rowWorld) checkPlainObjects(v View, o Node) {
 	}
 }
 
+const every = ^ShapeMask(0)
+
 // checkSeek seeks random subjects: each row that has one has to be stepped to, and
 // what is plain is as it seems.
 func (w *rowWorld) checkSeek(v View, o Node, all map[ShapeID][]tuple.Tuple) {
-	var set NodeSet
+	var set Sought
+	set.Reset(Kinds{0})
 	r := rand.New(rand.NewPCG(w.seed, uint64(o)))
 	for _, tuples := range all {
 		_, _, s := v.g.parts(tuples[r.IntN(len(tuples))])
-		set.Add(s)
-		if len(set.nodes) == 3 {
+		set.Add(0, s, every)
+		if len(set.nodes[0].list) == 3 {
 			break
 		}
 	}
@@ -67,7 +70,7 @@ func (w *rowWorld) checkSeek(v View, o Node, all map[ShapeID][]tuple.Tuple) {
 	var rows Rows
 	for rows.Open(&v, o); rows.Next(&set, mask, 0); {
 		n, plain := rows.Hit()
-		if !mask.Has(rows.Shape()) || !set.Has(n) || hit[rows.Shape()] {
+		if !mask.Has(rows.Shape()) || !set.nodes[0].has(n) || hit[rows.Shape()] {
 			w.Fatalf("seed %d: stepped to shape %d of node %d for %d", w.seed, rows.Shape(), o, n)
 		}
 		hit[rows.Shape()] = true
@@ -79,7 +82,7 @@ func (w *rowWorld) checkSeek(v View, o Node, all map[ShapeID][]tuple.Tuple) {
 	for shape, tuples := range all {
 		for _, tp := range tuples {
 			_, _, s := v.g.parts(tp)
-			if mask.Has(shape) && set.Has(s) && !hit[shape] {
+			if mask.Has(shape) && set.nodes[0].has(s) && !hit[shape] {
 				w.Fatalf("seed %d: %s is not sought at %d", w.seed, tp, v.Revision())
 			}
 		}
@@ -89,7 +92,7 @@ func (w *rowWorld) checkSeek(v View, o Node, all map[ShapeID][]tuple.Tuple) {
 // checkWays steps through all rows of an object.
 func (w *rowWorld) checkWays(v View, o Node, all map[ShapeID][]tuple.Tuple) {
 	var r Rows
-	for r.Open(&v, o); r.Next(new(NodeSet), 0, ^ShapeMask(0)); {
+	for r.Open(&v, o); r.Next(nil, 0, ^ShapeMask(0)); {
 		tuples := all[r.Shape()]
 		delete(all, r.Shape())
 		if n := r.Only(); n != 0 {
@@ -125,8 +128,9 @@ func TestRows_StepThroughAsManyAsThereAre(t *testing.T) {
 		y := v.Symbols()
 		o, u := v.Node(y.Lookup("doc"), "d"), v.Node(y.Lookup("user"), fmt.Sprint("u", n))
 		shape := y.LookupShape(shapeOf(y.Lookup, tp))
-		var set NodeSet
-		set.Add(u)
+		var set Sought
+		set.Reset(Kinds{0})
+		set.Add(0, u, every)
 		var rows Rows
 		stepped := map[ShapeID]bool{}
 		for rows.Open(&v, o); rows.Next(&set, 0, ^ShapeMask(0)); {

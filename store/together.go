@@ -48,9 +48,54 @@ func (g *generation) findTogether(keys []NodeKey, out []Node) {
 	ReadAhead(read)
 }
 
-// TwoNodes is Nodes for two keys. It reads ahead what the rows of both begin with,
+// mostFew is how many keys FewNodes looks up side by side.
+const mostFew = 8
+
+// FewNodes is Nodes for the names of one question. It reads ahead what the rows of
+// all begin with, which comes beside their names.
+func (v *View) FewNodes(keys []NodeKey, out []Node) {
+	if len(keys) == 2 {
+		out[0], out[1] = v.twoNodes(&keys[0], &keys[1])
+		return
+	}
+	for len(keys) > 0 {
+		n := min(len(keys), mostFew)
+		v.g.findFew(keys[:n], out[:n])
+		keys, out = keys[n:], out[n:]
+	}
+}
+
+// findFew finds the nodes of at most mostFew keys.
+func (g *generation) findFew(keys []NodeKey, out []Node) {
+	var (
+		probes [mostFew]probe
+		names  [mostFew][]byte
+		read   uint64
+	)
+	for i := range keys {
+		probes[i] = g.nodeIndex.probe(hashNode(keys[i].Type, keys[i].ID))
+		read += probes[i].touch()
+	}
+	for i := range keys {
+		if out[i] = Node(probes[i].next()); out[i] != 0 {
+			names[i] = g.nameBytes(out[i])
+			read += g.touchRows(out[i])
+		}
+	}
+	for i := range keys {
+		if out[i] != 0 {
+			read += uint64(names[i][0])
+		}
+	}
+	for i := range keys {
+		out[i] = g.confirm(&keys[i], out[i], names[i], &probes[i])
+	}
+	ReadAhead(read)
+}
+
+// twoNodes is FewNodes for two keys. It reads ahead what the rows of both begin with,
 // which comes beside their names.
-func (v *View) TwoNodes(a, b *NodeKey) (m, n Node) {
+func (v *View) twoNodes(a, b *NodeKey) (m, n Node) {
 	g := v.g
 	first, second := g.nodeIndex.probe(hashNode(a.Type, a.ID)), g.nodeIndex.probe(hashNode(b.Type, b.ID))
 	read := second.touch()

@@ -13,15 +13,11 @@ func pbKind(k *catalogue.Kind) *pb.Kind {
 }
 
 func (o own) listKinds(ctx context.Context, call *core.Call, _ *pb.ListKindsRequest) (*pb.ListKindsResponse, error) {
-	source, err := o.iam.Catalogue(ctx, call)
+	kinds, err := o.iam.Kinds(ctx, call)
 	if err != nil {
 		return nil, err
 	}
-	c, err := catalogue.Parse(source)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.ListKindsResponse{Kinds: list(c.Kinds(), pbKind)}, nil
+	return &pb.ListKindsResponse{Kinds: list(kinds, pbKind)}, nil
 }
 
 func (o own) getCatalogue(ctx context.Context, call *core.Call, _ *pb.GetCatalogueRequest) (*pb.GetCatalogueResponse, error) {

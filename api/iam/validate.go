@@ -180,7 +180,7 @@ func (f *fieldRules) checkText(path, text string) error {
 	}
 	if f.pattern != nil && !f.pattern.MatchString(text) {
 		text := f.pattern.String()
-		return invalid(path, "it does not match what is demanded of it", "it has to match "+text[len("^(?:"):len(text)-len(")$")])
+		return invalid(path, "it is not of the form that it has to have", "it has to match "+text[len("^(?:"):len(text)-len(")$")])
 	}
 	return nil
 }

@@ -94,9 +94,9 @@ func (e *remoteError) withDetails(text string) string {
 	return text
 }
 
-// updateIndex is how a server names an update of a write, or a tuple of a batch
-// of an import.
-var updateIndex = regexp.MustCompile(`(?:updates|batch\.tuples)\[(\d+)\]`)
+// updateIndex is how a server names an update of a write, a tuple of a batch of
+// an import, or an access binding or member of a change.
+var updateIndex = regexp.MustCompile(`(?:updates|batch\.tuples|access_bindings|access_binding_deltas|member_deltas)\[(\d+)\]`)
 
 // atInput begins text with the place of the update that field is about, and
 // names other updates by their places. The field is then told.

@@ -57,7 +57,7 @@ func (a *app) printOperation(op *operationpb.Operation, err error) error {
 	case a.json:
 		return printTree(a.out, op)
 	case !op.GetDone():
-		_, err = fmt.Fprintf(a.out, "under way, operation %s\n", op.GetId())
+		_, err = fmt.Fprintf(a.out, "operation %s is under way%s\n", op.GetId(), dueText(op))
 	}
 	return err
 }
@@ -165,7 +165,7 @@ func needing(cmd *cobra.Command, flags ...string) *cobra.Command {
 	before := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		for _, name := range flags {
-			if cmd.Flags().Lookup(name).Value.String() == "" {
+			if v := cmd.Flags().Lookup(name).Value.String(); v == "" || v == "[]" {
 				return usage(cmd, "--"+name+" is missing")
 			}
 		}
@@ -175,14 +175,6 @@ func needing(cmd *cobra.Command, flags ...string) *cobra.Command {
 		return before(cmd, args)
 	}
 	return cmd
-}
-
-// bareID is the id of a subject that may be written TYPE:ID.
-func bareID(text string) string {
-	if _, id, ok := strings.Cut(text, ":"); ok {
-		return id
-	}
-	return text
 }
 
 // printMadeID prints what was made: its id, or all of it as JSON.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pemba-authz/pemba/iam"
 	iamv1 "github.com/pemba-authz/pemba/proto/pemba/iam/v1"
 	pb "github.com/pemba-authz/pemba/proto/pemba/v1"
 )
@@ -48,7 +49,7 @@ on an error, such as a token that has been revoked.`,
 	})
 	cmd.Flags().StringVar(&o.token, "token", "", "IAM `TOKEN` of the caller; \"-\" reads it from standard input")
 	cmd.Flags().BoolVar(&o.anonymous, "anonymous", false, "the caller has not authenticated")
-	cmd.Flags().BoolVar(&o.explain, "explain", false, "print the access binding that allows it")
+	cmd.Flags().BoolVar(&o.explain, "explain", false, "print the access binding that allows it, or where none does")
 	o.consistencyFlags.add(cmd)
 	return cmd
 }
@@ -88,14 +89,32 @@ func (a *app) printAuthorized(r *iamv1.AuthorizeResponse) error {
 		err = printJSON(a.out, jsonAuthorized(r))
 	} else {
 		_, err = fmt.Fprintln(a.out, decisionName(r.GetDecision()))
-		if g := r.GetGrant(); g != nil && err == nil {
-			err = a.printGrants([]*iamv1.Grant{g})
+		switch {
+		case err != nil:
+		case r.GetGrant() != nil:
+			err = a.printGrants([]*iamv1.Grant{r.GetGrant()})
+		case len(r.GetResourcePath()) > 0:
+			_, err = fmt.Fprintln(a.out, nothingGives(r.GetResourcePath()))
 		}
 	}
 	if err == nil && r.GetDecision() != pb.Decision_DECISION_ALLOWED {
 		err = exitStatus(exitNo)
 	}
 	return err
+}
+
+// nothingGives says why nobody has anything on a path that was asked for with
+// --explain: there is no such binding, or the path leads nowhere.
+func nothingGives(path []*iamv1.Resource) string {
+	var names []string
+	for _, on := range path {
+		names = append(names, resourceText(on))
+	}
+	text := "nothing on " + strings.Join(names, ", ") + " gives it"
+	if top := path[len(path)-1]; top.GetKind() != iam.OrganizationKind {
+		text += "; " + resourceText(top) + " is not known here, check its kind and id"
+	}
+	return text
 }
 
 // authorizedJSON is the answer to authorize with --json.

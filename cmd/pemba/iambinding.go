@@ -54,7 +54,9 @@ func (a *app) bindingDeltaCommand(verb, short string, action iamv1.AccessBinding
 			return err
 		}
 		r := &iamv1.UpdateAccessBindingsRequest{Resource: on}
+		var from []input
 		for _, text := range args[2:] {
+			from = append(from, input{text: text})
 			who, err := parseSubjectID(text)
 			if err != nil {
 				return err
@@ -63,17 +65,20 @@ func (a *app) bindingDeltaCommand(verb, short string, action iamv1.AccessBinding
 		}
 		reply, err := askChange(ctx, s, "the change", newAdmin, iamv1.AdminServiceClient.UpdateAccessBindings, r)
 		if err != nil {
-			return err
+			return placed(err, from)
 		}
 		return a.printDeltas(reply.GetEffectiveDeltas())
 	})
 }
 
 func (a *app) bindingSetCommand() *cobra.Command {
-	return a.identified(&cobra.Command{
+	var empty bool
+	cmd := a.identified(&cobra.Command{
 		Use: "set RESOURCE FILE", Short: "Make what is granted on a resource that of a file",
 		Long: `Make what is granted on a resource that of a file, one "ROLE SUBJECT" a line, at
-once: all else is revoked there. "-" reads standard input. Prints what changed.`,
+once: all else is revoked there. Lines that begin with "//" are comments; "-" reads
+standard input. Prints what changed. A file without a binding is taken for a mistake,
+unless --empty says that it is none.`,
 		Example: "  pemba iam binding set folder/b1g0123456789abcdefg bindings.txt",
 		Args:    exactArgs(2),
 	}, func(ctx context.Context, s *servers, args []string) error {
@@ -81,37 +86,51 @@ once: all else is revoked there. "-" reads standard input. Prints what changed.`
 		if err != nil {
 			return err
 		}
-		r := &iamv1.SetAccessBindingsRequest{Resource: on}
-		if r.AccessBindings, err = a.readBindings(args[1]); err != nil {
+		bindings, from, err := a.readBindings(args[1])
+		switch {
+		case err != nil:
 			return err
+		case len(bindings) == 0 && !empty:
+			return fmt.Errorf("there is no binding in the file, so all would be revoked on %s; say --empty if that is meant", resourceText(on))
 		}
-		reply, err := askChange(ctx, s, "the change", newAdmin, iamv1.AdminServiceClient.SetAccessBindings, r)
+		reply, err := askChange(ctx, s, "the change", newAdmin, iamv1.AdminServiceClient.SetAccessBindings,
+			&iamv1.SetAccessBindingsRequest{Resource: on, AccessBindings: bindings})
 		if err != nil {
-			return err
+			return placed(err, from)
 		}
 		return a.printDeltas(reply.GetEffectiveDeltas())
 	})
+	cmd.Flags().BoolVar(&empty, "empty", false, "revoke all if the file has no binding")
+	return cmd
 }
 
-// readBindings reads one "ROLE SUBJECT" a line.
-func (a *app) readBindings(file string) ([]*iamv1.AccessBinding, error) {
+// readBindings reads one "ROLE SUBJECT" a line, and says where each stands.
+func (a *app) readBindings(file string) ([]*iamv1.AccessBinding, []input, error) {
 	data, err := a.readFile(file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if file == "-" {
+		file = ""
 	}
 	var out []*iamv1.AccessBinding
+	var from []input
 	var wrong error
 	err = readLines(bytes.NewReader(data), file, func(in input) bool {
-		role, subject, ok := strings.Cut(in.text, " ")
-		who, parseErr := parseSubjectID(strings.TrimSpace(subject))
-		if !ok || parseErr != nil {
+		words := strings.Fields(in.text)
+		if len(words) != 2 {
 			wrong = in.wrong(fmt.Errorf("%q: a line is ROLE SUBJECT, as viewer userAccount:ID", in.text))
 			return false
 		}
-		out = append(out, &iamv1.AccessBinding{RoleId: role, Subject: who})
+		who, err := parseSubjectID(words[1])
+		if err != nil {
+			wrong = in.wrong(err)
+			return false
+		}
+		out, from = append(out, &iamv1.AccessBinding{RoleId: words[0], Subject: who}), append(from, in)
 		return true
 	})
-	return out, errors.Join(err, wrong)
+	return out, from, errors.Join(err, wrong)
 }
 
 func (a *app) printDeltas(deltas []*iamv1.AccessBindingDelta) error {

@@ -80,7 +80,8 @@ func (a *app) cloudDeleteCommand() *cobra.Command {
 	cmd := a.identified(&cobra.Command{
 		Use: "delete ID", Short: "Delete a cloud with everything in it",
 		Long: `Delete a cloud with everything in it: after a day, until which it only lets itself
-be read, or at the time of --after, or at once with --now. Only its owners may.`,
+be read, or at the time of --after, or at once with --now. Until then "pemba iam
+operation cancel" brings it back. Only its owners may.`,
 		Args: exactArgs(1),
 	}, func(ctx context.Context, s *servers, args []string) error {
 		after, err := when.after()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -84,7 +85,8 @@ func (a *app) folderDeleteCommand() *cobra.Command {
 	cmd := a.identified(&cobra.Command{
 		Use: "delete ID", Short: "Delete a folder with everything in it",
 		Long: `Delete a folder with everything in it: after a day, until which it only lets itself
-be read, or at the time of --after, or at once with --now.`,
+be read, or at the time of --after, or at once with --now. Until then "pemba iam
+operation cancel" brings it back.`,
 		Args: exactArgs(1),
 	}, func(ctx context.Context, s *servers, args []string) error {
 		after, err := when.after()
@@ -107,12 +109,13 @@ type lateDeletion struct {
 func (d *lateDeletion) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&d.at, "after", "", "`TIME` of the deletion, as 2030-01-31T00:00:00Z")
 	cmd.Flags().BoolVar(&d.now, "now", false, "delete it at once")
-	cmd.MarkFlagsMutuallyExclusive("after", "now")
 }
 
 // after is when, as the server takes it: nil = when it likes.
 func (d *lateDeletion) after() (*timestamppb.Timestamp, error) {
 	switch {
+	case d.now && d.at != "":
+		return nil, errors.New("--after and --now both say when: give one of them")
 	case d.now:
 		return &timestamppb.Timestamp{}, nil // long past
 	case d.at == "":

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	ompb "github.com/yandex-cloud/go-genproto/yandex/cloud/organizationmanager/v1"
@@ -98,9 +100,30 @@ func (a *app) groupMemberCommand(verb, short string, action ompb.MemberDelta_Mem
 		Args:    minArgs(2),
 	}, func(ctx context.Context, s *servers, args []string) error {
 		r := &ompb.UpdateGroupMembersRequest{GroupId: args[0]}
-		for _, who := range args[1:] {
-			r.MemberDeltas = append(r.MemberDeltas, &ompb.MemberDelta{Action: action, SubjectId: bareID(who)})
+		var from []input
+		for _, text := range args[1:] {
+			id, err := memberID(text)
+			if err != nil {
+				return err
+			}
+			from = append(from, input{text: text})
+			r.MemberDeltas = append(r.MemberDeltas, &ompb.MemberDelta{Action: action, SubjectId: id})
 		}
-		return a.printOperation(outcome(ctx, s, "changing the members", newGroups, ompb.GroupServiceClient.UpdateMembers, r))
+		op, err := outcome(ctx, s, "changing the members", newGroups, ompb.GroupServiceClient.UpdateMembers, r)
+		return a.printOperation(op, placed(err, from))
 	})
+}
+
+// memberID is the id of a member, which is written ID or TYPE:ID: the cloud's API
+// takes members without their types.
+func memberID(text string) (string, error) {
+	kind, id, ok := strings.Cut(text, ":")
+	switch {
+	case !ok:
+		return text, nil
+	case kind == "group" || kind == "system":
+		return "", fmt.Errorf("%q: members of a group are users and service accounts; grant roles to each group instead", text)
+	}
+	_, err := parseSubjectID(text)
+	return id, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,7 +49,7 @@ func (a *app) identify(ctx context.Context, s *servers) (*iampb.CreateIamTokenRe
 	case a.keyFileGiven && a.tokenGiven:
 		return nil, errors.New("--iam-key-file and --iam-token both say who asks: give one of them")
 	case a.iamTokenText != "" && !a.keyFileGiven:
-		token, err := checkKey("the IAM token", strings.TrimSpace(a.iamTokenText))
+		token, err := checkToken(a.iamTokenText)
 		return &iampb.CreateIamTokenResponse{IamToken: token}, err
 	case a.iamKeyFile == "":
 		return nil, errors.New("who asks? Give the key file of a service account with --iam-key-file or PEMBA_IAM_KEY_FILE, or an IAM token with --iam-token or PEMBA_IAM_TOKEN")

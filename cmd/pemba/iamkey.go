@@ -55,7 +55,7 @@ func (a *app) keyCreateCommand() *cobra.Command {
 	var account, out, description string
 	bits := keyBits(2048)
 	cmd := a.identified(&cobra.Command{
-		Use: "create --account ACCOUNT --out FILE", Short: "Make a key for a service account; print its id",
+		Use: "create [--account ACCOUNT] --out FILE", Short: "Make a key for a service account; print its id",
 		Long: `Make a key for a service account. It is made here and written to a new file, which only
 the user may read; the server gets its public half. The file is what the cloud's
 tools take as a key file.`,

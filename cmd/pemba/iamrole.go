@@ -75,7 +75,7 @@ be granted like any other, in that organization.`,
 	cmd.Flags().StringVar(&r.OrganizationId, "organization", "", "`ID` of its organization")
 	cmd.Flags().StringVar(&r.Description, "description", "", "what it is for, up to 256 characters")
 	cmd.Flags().StringSliceVar(&r.Permissions, "permissions", nil, "what it permits, `PERMISSION,...`")
-	return needing(cmd, "organization")
+	return needing(cmd, "organization", "permissions")
 }
 
 func (a *app) roleUpdateCommand() *cobra.Command {

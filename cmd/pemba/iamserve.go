@@ -25,6 +25,7 @@ const masterKeyVariable = "PEMBA_IAM_MASTER_KEY"
 type layerOptions struct {
 	masterKeyFile    string
 	oldMasterKeyFile string
+	lostMasterKey    string // its fingerprint
 	audiences        []string
 	strict           bool
 
@@ -34,10 +35,11 @@ type layerOptions struct {
 func (o *layerOptions) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.masterKeyFile, "iam-master-key-file", "", "serve the IAM layer, whose secrets the key in this `FILE` seals; \"pemba iam master-key\" makes one, the same for all nodes; $"+masterKeyVariable+" may hold the key itself")
-	f.StringVar(&o.oldMasterKeyFile, "iam-old-master-key-file", "", "`FILE` of the master key before: what it has sealed is sealed anew when the node starts")
+	f.StringVar(&o.oldMasterKeyFile, "iam-old-master-key-file", "", "`FILE` of a second master key, the one before: what it has sealed is sealed anew when the node starts")
+	f.StringVar(&o.lostMasterKey, "iam-lost-master-key", "", "`FINGERPRINT` of a master key that is lost or known to others: what it has sealed is given up when the node starts, and all IAM tokens with it")
 	f.StringSliceVar(&o.audiences, "iam-audience", nil, "further `AUDIENCES` that may stand in assertions of service accounts, besides the one that the cloud's SDKs have built in")
 	f.BoolVar(&o.strict, "iam-strict", false, "nobody grants a role without holding all that it permits")
-	fromEnv(cmd, "iam-master-key-file", "iam-old-master-key-file", "iam-audience", "iam-strict")
+	fromEnv(cmd, "iam-master-key-file", "iam-old-master-key-file", "iam-lost-master-key", "iam-audience", "iam-strict")
 }
 
 // loadKeys reads the master keys.
@@ -52,8 +54,8 @@ func (o *layerOptions) loadKeys() (err error) {
 		if o.master, err = credential.ParseMasterKey(text); err != nil {
 			return fmt.Errorf("%s: %w", masterKeyVariable, err)
 		}
-	case o.oldMasterKeyFile != "" || o.strict || len(o.audiences) > 0:
-		return errors.New("--iam-old-master-key-file, --iam-audience and --iam-strict are about the IAM layer: give --iam-master-key-file, too")
+	case o.oldMasterKeyFile != "" || o.lostMasterKey != "" || o.strict || len(o.audiences) > 0:
+		return errors.New("--iam-old-master-key-file, --iam-lost-master-key, --iam-audience and --iam-strict are about the IAM layer: give --iam-master-key-file, too")
 	}
 	if o.oldMasterKeyFile != "" {
 		o.old, err = readMasterKey("--iam-old-master-key-file", o.oldMasterKeyFile)
@@ -77,6 +79,7 @@ func readMasterKey(flag, file string) (*credential.MasterKey, error) {
 type layer struct {
 	*iam.Service // nil = the node has none
 	old          *credential.MasterKey
+	lost         string // fingerprint of a master key to give up, "" = none
 	log          *slog.Logger
 
 	running context.Context // ends when stop begins
@@ -86,10 +89,10 @@ type layer struct {
 
 // openLayer opens the IAM layer, if there is a master key. The caller stops it.
 func (o *layerOptions) openLayer(service *authz.Service, log *slog.Logger) *layer {
-	l := &layer{old: o.old, log: log}
+	l := &layer{old: o.old, lost: o.lostMasterKey, log: log}
 	l.running, l.cancel = context.WithCancel(context.Background())
 	if o.master != nil {
-		l.Service = iam.New(iam.Config{Service: service, Master: o.master, Audiences: o.audiences, Strict: o.strict, Log: log})
+		l.Service = iam.New(iam.Config{Service: service, Master: o.master, Old: o.old, Audiences: o.audiences, Strict: o.strict, Log: log})
 	}
 	return l
 }
@@ -115,11 +118,16 @@ func (l *layer) start(ctx context.Context) error {
 		return nil
 	}
 	if l.old != nil {
-		if err := l.Reseal(ctx, l.old); err != nil {
+		if err := insist(ctx, func() error { return l.Reseal(ctx, l.old) }); err != nil {
 			return fmt.Errorf("seal the secrets of the IAM layer anew: %w", err)
 		}
 	}
-	if err := l.CheckMaster(ctx); err != nil {
+	if l.lost != "" {
+		if err := insist(ctx, func() error { return l.AbandonMaster(ctx, l.lost) }); err != nil {
+			return fmt.Errorf("give up the master key %s: %w", l.lost, err)
+		}
+	}
+	if err := insist(ctx, func() error { return l.CheckMaster(ctx) }); err != nil {
 		return err
 	}
 	l.jobs.Go(func() { l.RunJanitor(l.running) })
@@ -127,16 +135,36 @@ func (l *layer) start(ctx context.Context) error {
 	return nil
 }
 
+// insist does what may be done twice until it is known to have been done or refused,
+// for a minute at most: other nodes may just be restarted, too.
+func insist(ctx context.Context, do func() error) error {
+	pause := time.NewTicker(time.Second)
+	defer pause.Stop()
+	for tries := 1; ; tries++ {
+		err := do()
+		var e *authz.Error
+		if !errors.As(err, &e) || e.Code != authz.Unavailable && e.Code != authz.UnknownOutcome || tries == 60 {
+			return err
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
 // masterEvery is how often a node that serves looks whether its master key is
 // still the right one.
 const masterEvery = 30 * time.Second
 
 // watchMaster complains if the layer's secrets have been sealed under another
-// master key meanwhile. The node goes on: its engine has nothing to do with that,
-// and in a rotation this is how nodes are that have not been restarted yet.
+// master key meanwhile. The node goes on: it verifies tokens without one, and in a
+// rotation this is how nodes are that have not been restarted yet.
 func (l *layer) watchMaster() {
-	if err := l.CheckMaster(l.running); err != nil && l.running.Err() == nil {
-		l.log.Error("the IAM layer does not answer here", "err", err)
+	err := l.CheckMaster(l.running)
+	if e := (*authz.Error)(nil); errors.As(err, &e) && e.Code != authz.Unavailable {
+		l.log.Error("this node cannot open the secrets of the IAM layer, and could not start again as it is", "err", err)
 	}
 }
 

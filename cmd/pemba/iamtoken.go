@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -49,30 +50,47 @@ func (a *app) printToken(made *iampb.CreateIamTokenResponse, err error) error {
 }
 
 func (a *app) tokenRevokeCommand() *cobra.Command {
-	return a.identified(&cobra.Command{
+	cmd := &cobra.Command{
 		Use: "revoke TOKEN", Short: "Let an IAM token not be valid any more",
-		Long: `Let an IAM token not be valid any more, from now on and on every node; "-" reads it from standard input.`,
+		Long: `Let an IAM token not be valid any more, from now on and on every node; "-" reads it
+from standard input. Whoever has the token may do this.`,
 		Args: exactArgs(1),
-	}, func(ctx context.Context, s *servers, args []string) error {
+	}
+	a.connecting(cmd)
+	a.credentialOptions.addConnection(cmd)
+	cmd.RunE = a.dialled(func(ctx context.Context, s *servers, args []string) error {
 		token, err := a.tokenArgument(args[0])
+		if err == nil {
+			err = a.mayCarry("IAM token", s.addrs)
+		}
 		if err != nil {
 			return err
 		}
 		reply, err := ask(ctx, s.persist, newTokens, iampb.IamTokenServiceClient.Revoke, &iampb.RevokeIamTokenRequest{IamToken: token})
-		return a.printChange(reply, err)
+		return withoutLayer(a.printChange(reply, err))
 	})
+	return cmd
 }
 
 // tokenArgument is the token that an argument is, or that "-" says to read.
 func (a *app) tokenArgument(arg string) (string, error) {
 	if arg != "-" {
-		return checkKey("the IAM token", arg)
+		return checkToken(arg)
 	}
 	data, err := a.readFile(arg)
 	if err != nil {
 		return "", err
 	}
-	return checkKey("the IAM token", strings.TrimSpace(string(data)))
+	return checkToken(string(data))
+}
+
+// checkToken is checkKey for an IAM token, without the blanks around it.
+func checkToken(text string) (string, error) {
+	token := strings.TrimSpace(text)
+	if _, err := checkKey("", token); err != nil || token == "" {
+		return "", errors.New("the IAM token is not one word of printable characters, as \"pemba iam token\" prints it")
+	}
+	return token, nil
 }
 
 // readToken is tokenArgument for a flag that may be left out.

@@ -141,6 +141,9 @@ func argumentsText(n int) string {
 func minArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
+			if n > 1 {
+				return usage(cmd, fmt.Sprintf("%s takes at least %s, got %d: %s", cmd.CommandPath(), argumentsText(n), len(args), synopsis(cmd)))
+			}
 			return usage(cmd, fmt.Sprintf("%s needs an argument: %s", cmd.CommandPath(), synopsis(cmd)))
 		}
 		return nil

@@ -21,6 +21,7 @@ type Catalogue struct {
 	kindOf      map[string]*Kind
 	permissions []string // sorted
 	indexOf     map[string]int
+	ownersOnly  []string
 	base        *base // the part of the schema that no custom role changes
 }
 
@@ -109,4 +110,20 @@ func (r *Role) AllowedOn(kind string) bool {
 	}
 	_, ok := slices.BinarySearch(r.Kinds, kind)
 	return ok
+}
+
+// OwnersOnly returns the permissions that roles of owners have and no others, sorted.
+func (c *Catalogue) OwnersOnly() []string { return c.ownersOnly }
+
+// findOwnersOnly fills in what OwnersOnly returns.
+func (c *Catalogue) findOwnersOnly() {
+	for i, holders := range c.holdersOf() {
+		only := holders != nil
+		for r := range holders.all() {
+			only = only && c.roles[r].Owner
+		}
+		if only {
+			c.ownersOnly = append(c.ownersOnly, c.permissions[i])
+		}
+	}
 }

@@ -45,6 +45,7 @@ func Parse(source []byte) (*Catalogue, error) {
 	if p.cat.base, err = newBase(p.cat); err != nil {
 		return nil, err
 	}
+	p.cat.findOwnersOnly()
 	return p.cat, nil
 }
 

@@ -164,8 +164,10 @@ func Subject(r *rand.Rand, s *graph.Schema) tuple.Subject {
 func Asker(r *rand.Rand, s *graph.Schema) graph.Question {
 	q := graph.Question{Subjects: []tuple.Subject{Subject(r, s)}, Context: Context(r, s), Now: Time(r)}
 	q.Object = tuple.Object{Type: pick(r, s.Definitions).Name, ID: pick(r, unheardOf)}
-	if r.IntN(100) < 10 {
-		q.Subjects = append(q.Subjects, Subject(r, s))
+	if r.IntN(100) < 35 { // a caller and what it is besides, up to more than have room side by side
+		for range 1 + r.IntN(1+r.IntN(8)) {
+			q.Subjects = append(q.Subjects, Subject(r, s))
+		}
 	}
 	if r.IntN(100) < 25 {
 		q.Contextual = Tuples(r, s, 4, false)

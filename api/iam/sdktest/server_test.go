@@ -140,3 +140,11 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+func copyFile(to, from string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o600)
+}
