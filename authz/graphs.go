@@ -23,6 +23,10 @@ type graphKey struct {
 	source      [32]byte // digest of its text: a restore may bring another history
 }
 
+func keyOfSchema(v store.View, rev uint64, source []byte) graphKey {
+	return graphKey{v.Tenant(), v.Incarnation(), rev, sha256.Sum256(source)}
+}
+
 // graphs keeps compiled schemas: a bounded number of them, least recently used
 // first to go, and for each tenant the one last used where a question finds it
 // without a lock.
@@ -84,7 +88,7 @@ func (s *Service) graphOf(ctx context.Context, v store.View) (*graph.Graph, uint
 
 // compiledAt is graphOf where the graph is not the last one.
 func (s *Service) compiledAt(ctx context.Context, v store.View, rev uint64, source []byte) (*compiled, error) {
-	key := graphKey{v.Tenant(), v.Incarnation(), rev, sha256.Sum256(source)}
+	key := keyOfSchema(v, rev, source)
 	c, err := s.graphs.get(ctx, key, source, func() (*compiled, error) { return s.compileAt(v, source) })
 	switch {
 	case err == nil:
@@ -122,6 +126,14 @@ func (s *Service) compileAt(v store.View, source []byte) (*compiled, error) {
 	}
 	g, _, err := compile(text, most, v.Symbols())
 	return &compiled{graph: g, size: len(text), layer: l != nil}, err
+}
+
+// keeps reports whether a schema is kept.
+func (g *graphs) keeps(key graphKey, source []byte) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e, ok := g.byKey[key]
+	return ok && e.Value.(*compiled).holds(source)
 }
 
 func (g *graphs) findLocked(key graphKey, source []byte) *compiled {

@@ -28,7 +28,7 @@ type Layer struct {
 	*Service
 	tenant string
 	schema func(v LayerView) (string, error)
-	trail  atomic.Pointer[trail] // nil = the newest schema is ready, or nobody follows
+	mark   atomic.Pointer[mark] // nil = nobody follows
 }
 
 // Layer opens a reserved tenant; its name begins with "_". schema returns the
@@ -83,19 +83,17 @@ type LayerView struct {
 // View returns the view that c asks for. The reason of the error is
 // UNKNOWN_TENANT before Found.
 func (l *Layer) View(ctx context.Context, c Consistency) (LayerView, error) {
-	v, ok := store.View{}, false
-	if c.Level == Any {
-		v, ok = l.viewBefore()
+	v, err := l.view(ctx, "", c)
+	if err != nil {
+		return LayerView{}, err
 	}
-	if !ok {
-		var err error
-		if v, err = l.view(ctx, "", c); err != nil {
-			return LayerView{}, err
+	if c.Level == Any && !l.isReady(v) {
+		if before, ok := l.viewBefore(v); ok {
+			v = before
 		}
 	}
 	at := l.at(v)
 	if _, _, ok := v.Record(store.SchemaRecord); ok {
-		var err error
 		if at.graph, _, err = l.graphOf(ctx, v); err != nil {
 			return LayerView{}, err
 		}

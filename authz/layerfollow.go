@@ -13,12 +13,11 @@ const (
 	followEvery = time.Second           // and no more seldom
 )
 
-// trail is where a node's newest schema of a layer is still being compiled. At the
-// revision before it the schema is ready.
-type trail struct {
+// mark is a moment at which a layer's newest schema here was ready.
+type mark struct {
 	incarnation uint64
-	before      uint64
-	seen        time.Time     // when the newest view here was not beyond before
+	revision    uint64 // of the newest view then
+	seen        time.Time
 	lag         time.Duration // since the last contact with a leader then
 }
 
@@ -27,15 +26,22 @@ type trail struct {
 // from the last view before that schema, as long as this is not staler than Any
 // may be; all others wait. One call at a time.
 func (l *Layer) Follow(ctx context.Context) {
+	defer l.mark.Store(nil)
 	pause := time.NewTimer(0)
 	defer pause.Stop()
-	at := trail{seen: time.Now(), lag: l.opts.MaxStaleness} // nothing is known yet
 	for {
 		now, lag, upTo := time.Now(), l.node.LastContact(), l.node.Store().Revision()
 		if v, err := l.node.Store().View(l.tenant, 0); err == nil {
-			l.prepare(ctx, v, at)
+			ready := l.isReady(v)
+			if !ready { // what is wrong with it is told to those who ask
+				_, _, err = l.graphOf(ctx, v)
+				now, lag = time.Now(), l.node.LastContact()
+				ready = err == nil && l.node.Store().Revision() == v.Revision()
+			}
+			if ready {
+				l.mark.Store(&mark{v.Incarnation(), v.Revision(), now, lag})
+			}
 		}
-		at.seen, at.lag = now, lag
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
@@ -51,34 +57,30 @@ func (l *Layer) Follow(ctx context.Context) {
 	}
 }
 
-// prepare compiles the schema at v if that has not been done; at says when there
-// was none that had not been. What is wrong with it is told to those who ask.
-func (l *Layer) prepare(ctx context.Context, v store.View, at trail) {
+// isReady reports whether the schema at v is the one that was compiled last.
+func (l *Layer) isReady(v store.View) bool {
 	source, rev, ok := v.Record(store.SchemaRecord)
-	if c := l.graphs.lastOf(v.Incarnation()).Load(); !ok || c != nil && c.is(v, rev, source) {
-		return
-	}
-	at.incarnation, at.before = v.Incarnation(), rev-1
-	l.trail.Store(&at)
-	_, _, _ = l.graphOf(ctx, v)
-	l.trail.Store(nil)
+	c := l.graphs.lastOf(v.Incarnation()).Load()
+	return ok && c != nil && c.is(v, rev, source)
 }
 
-// viewBefore returns the last view before a schema that is being compiled, where a
-// question with consistency Any may be answered from it.
-func (l *Layer) viewBefore() (v store.View, ok bool) {
-	at := l.trail.Load()
-	if at == nil || at.lag+time.Since(at.seen) > l.opts.MaxStaleness || l.fresh() != nil {
+// viewBefore returns the last view before the schema at v, if that is not ready,
+// but the one before it is, and an answer from there is not too old for Any.
+//
+// When the mark was made, this node had nothing of what follows that view: the
+// schema at v came later.
+func (l *Layer) viewBefore(v store.View) (before store.View, ok bool) {
+	m := l.mark.Load()
+	source, rev, written := v.Record(store.SchemaRecord)
+	if m == nil || !written || m.incarnation != v.Incarnation() || m.revision >= rev || m.lag+time.Since(m.seen) > l.opts.MaxStaleness {
 		return v, false
 	}
-	v, err := l.node.Store().View(l.tenant, at.before)
-	if err != nil || v.Incarnation() != at.incarnation {
+	if l.graphs.keeps(keyOfSchema(v, rev, source), source) { // somebody may have had an answer from it
 		return v, false
 	}
-	source, rev, ok := v.Record(store.SchemaRecord)
-	if !ok {
+	before, err := l.node.Store().View(l.tenant, rev-1)
+	if err != nil || before.Incarnation() != m.incarnation || !l.isReady(before) {
 		return v, false
 	}
-	c := l.graphs.lastOf(v.Incarnation()).Load()
-	return v, c != nil && c.is(v, rev, source)
+	return before, true
 }

@@ -100,14 +100,59 @@ func TestViewBefore_IsOfASchemaThatIsReady(t *testing.T) {
 	_, l, slow := followed(t)
 	l.writeRoles(t, "viewer slow")
 	<-slow.begun
-	v, ok := l.viewBefore()
+	v, err := l.node.Store().View(l.tenant, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, ok := l.viewBefore(v)
 	if !ok {
 		t.Fatal("no view before")
 	}
-	source, _, _ := v.Record(store.SchemaRecord)
 	l.graphs.lastOf(v.Incarnation()).Store(&compiled{source: []byte("another")})
-	if _, ok := l.viewBefore(); ok {
-		t.Errorf("%s is not ready", source)
+	if _, ok := l.viewBefore(v); ok {
+		t.Errorf("the schema at %d is not ready", before.Revision())
 	}
 	slow.release <- struct{}{}
+}
+
+// What the node had when it looked last must be older than the schema.
+func TestViewBefore_IsNotOlderThanTheMark(t *testing.T) {
+	w := newWorld(t)
+	l := newLayer(t, w)
+	layerView(t, l)
+	old, err := l.node.Store().View(l.tenant, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.writeRoles(t, "viewer")
+	v, err := l.node.Store().View(l.tenant, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		mark *mark
+		ok   bool
+	}{
+		"nobody follows":      {nil, false},
+		"it looked before":    {&mark{v.Incarnation(), old.Revision(), time.Now(), 0}, true},
+		"it looked after":     {&mark{v.Incarnation(), v.Revision(), time.Now(), 0}, false},
+		"it looked long ago":  {&mark{v.Incarnation(), old.Revision(), time.Now().Add(-w.opts.MaxStaleness), 0}, false},
+		"it was out of touch": {&mark{v.Incarnation(), old.Revision(), time.Now(), w.opts.MaxStaleness}, false},
+		"of another life":     {&mark{v.Incarnation() + 1, old.Revision(), time.Now(), 0}, false},
+	} {
+		l.mark.Store(c.mark)
+		if _, ok := l.viewBefore(v); ok != c.ok {
+			t.Errorf("%s: %v", name, ok)
+		}
+	}
+	// An answer may have been given from the schema, though another was asked about since.
+	l.mark.Store(&mark{v.Incarnation(), old.Revision(), time.Now(), 0})
+	for _, view := range []store.View{v, old} {
+		if _, _, err := l.graphOf(t.Context(), view); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := l.viewBefore(v); ok {
+		t.Error("it goes back")
+	}
 }

@@ -158,10 +158,8 @@ func (s *Service) UpdateAccount(ctx context.Context, call *Call, u AccountUpdate
 			if err := c.checkExpiry(u.ExpiresAt); err != nil {
 				return err
 			}
-			if u.ExpiresAt != 0 {
-				if err := c.mayEnd(a.subject()); err != nil {
-					return err
-				}
+			if err := c.mayMoveEnd(a, u.ExpiresAt); err != nil {
+				return err
 			}
 			a.ExpiresAt = u.ExpiresAt
 		}
@@ -172,6 +170,20 @@ func (s *Service) UpdateAccount(ctx context.Context, call *Call, u AccountUpdate
 		c.op.Resource, c.op.Account = a.resource(), a
 		return nil
 	})
+}
+
+// mayMoveEnd refuses to give an owner an end, or to give him back what he had, by
+// who is none.
+func (c *change) mayMoveEnd(a *Account, expiresAt int64) error {
+	if expiresAt != 0 {
+		if err := c.mayEnd(a.subject()); err != nil {
+			return err
+		}
+	}
+	if expiresAt == a.ExpiresAt {
+		return nil
+	}
+	return c.mustOwnWhatItOwns(a.subject())
 }
 
 // SuspendAccount makes an account unable to authenticate; ReactivateAccount
@@ -194,10 +206,12 @@ func (s *Service) switchAccount(ctx context.Context, call *Call, id string, susp
 		if a.Suspended == suspend {
 			return precondition("ACCOUNT_STATE", "the account is in that state already", "nothing is to be done")
 		}
+		may := c.mustOwnWhatItOwns // what it can do again
 		if suspend {
-			if err := c.mayEnd(a.subject()); err != nil {
-				return err
-			}
+			may = c.mayEnd
+		}
+		if err := may(a.subject()); err != nil {
+			return err
 		}
 		a.Suspended = suspend
 		c.putAccount(a)

@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/pemba-authz/pemba/authz"
 	"github.com/pemba-authz/pemba/iam/catalogue"
@@ -42,10 +43,25 @@ func (c *Caller) witness(ctx context.Context, v *authz.LayerView, name string, o
 	if err != nil {
 		return nil, false, err
 	}
-	if keys = appendTuples(nil, why.Root); why.Decision != authz.Allowed || len(keys) == 0 {
-		return nil, false, broken("find what allows", fmt.Errorf("%s on %s: %v by %d tuples", name, on, why.Decision, len(keys)))
+	if keys = appendTuples(nil, why.Root); why.Decision != authz.Allowed || !leads(on.object(), keys, c.all()) {
+		return nil, false, broken("find what allows", fmt.Errorf("%s on %s: %v by %v", name, on, why.Decision, keys))
 	}
 	return keys, true, nil
+}
+
+// leads reports whether tuples are a way from an object to one of the subjects, each
+// from where the one before leads: nothing of it was left out.
+func leads(from tuple.Object, keys []tuple.Key, to []tuple.Subject) bool {
+	for i, k := range keys {
+		if k.Object != from {
+			return false
+		}
+		if i == len(keys)-1 {
+			return slices.Contains(to, k.Subject)
+		}
+		from = tuple.Object{Type: k.Subject.Type, ID: k.Subject.ID}
+	}
+	return false
 }
 
 func appendTuples(keys []tuple.Key, s *authz.Step) []tuple.Key {

@@ -326,3 +326,17 @@ func TestUpdateBindings_RemoveWhatHasLostItsRole(t *testing.T) {
 		t.Error(bindings, err)
 	}
 }
+
+// Two changes at once may leave more than there may be: then it can become less.
+func TestUpdateBindings_TooManyCanBecomeLess(t *testing.T) {
+	w := newTown(t, false)
+	for i := range MaxBindings + 1 { // and those of the town
+		w.grant("viewer", w.addUser(User{ID: fmt.Sprint("user", i), Type: UserAccount, Organizations: []string{"org"}}), w.folder)
+		if i == MaxBindings/2 {
+			w.commit(false)
+		}
+	}
+	w.commit(false)
+	w.refused(w.update(w.admin, w.folder, plus("viewer", w.ann)), "TOO_MANY_BINDINGS")
+	w.refused(w.update(w.admin, w.folder, minus("viewer", Subject{UserAccount, "user0"})), "")
+}

@@ -111,7 +111,7 @@ func (c *change) keepOwnersWithout(who Subject, in func(Resource) bool) error {
 }
 
 // mustOwnWhatItOwns refuses a caller who would get into the place of an account,
-// or lock it out, by its credentials or by what runs as it, where the account or a
+// or lock it out, by its credentials or by what runs as it, or let it back in, where the account or a
 // group that it is in has the role of an owner and he does not have that role there
 // himself: or else whoever is an admin of the folder that an owner stands in were
 // an owner.

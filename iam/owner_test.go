@@ -140,3 +140,27 @@ func TestOwner_CredentialsAreMadeByOwnersAlone(t *testing.T) {
 	}
 	s.done(s.DeleteKey(t.Context(), s.owner, k.ID))
 }
+
+// Nor does an owner who was suspended, or has expired, come back by others.
+func TestOwner_ComesBackByOwnersAlone(t *testing.T) {
+	s := newSite(t)
+	admin := s.as(s.newAccount("admin", s.folder(), "admin"))
+	lord, robot := s.newAccount("lord", s.folder()), s.newAccount("robot", s.folder())
+	s.give(CloudOwner, lord, s.cloud())
+	end := s.clock.Load() + int64(time.Hour)
+	for _, who := range []Subject{lord, robot} {
+		s.done(s.UpdateAccount(t.Context(), s.owner, AccountUpdate{ID: who.ID, ExpiresAt: end, Fields: []string{FieldExpiresAt}}))
+		s.done(s.SuspendAccount(t.Context(), s.owner, who.ID))
+	}
+	forEver := AccountUpdate{ID: robot.ID, Fields: []string{FieldExpiresAt}}
+	s.done(s.ReactivateAccount(t.Context(), admin, robot.ID))
+	s.done(s.UpdateAccount(t.Context(), admin, forEver))
+	forEver.ID = lord.ID
+	_, err := s.ReactivateAccount(t.Context(), admin, lord.ID)
+	s.refuses("PERMISSION_DENIED", err)
+	_, err = s.UpdateAccount(t.Context(), admin, forEver)
+	s.refuses("PERMISSION_DENIED", err)
+	s.done(s.UpdateAccount(t.Context(), admin, AccountUpdate{ID: lord.ID, About: About{Description: "x"}, Fields: []string{FieldDescription}}))
+	s.done(s.ReactivateAccount(t.Context(), s.owner, lord.ID))
+	s.done(s.UpdateAccount(t.Context(), s.owner, forEver))
+}

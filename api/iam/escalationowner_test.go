@@ -136,6 +136,33 @@ func TestEscalation_RacingRevocationsOfTheLastTwoOwners(t *testing.T) {
 	t.Log(lost)
 }
 
+// So with other ways to end what somebody is: of two who end each other one fails.
+func TestEscalation_RacingSuspensionAndRevocation(t *testing.T) {
+	w := openStage(t, false)
+	one, oneContext := w.someone(t, "one", given{core.CloudOwner, w.cloud()})
+	two, twoContext := w.someone(t, "two", given{core.CloudOwner, w.cloud()})
+	must(w.bind(w.ctx, w.cloud(), plusBinding("admin", "serviceAccount", w.AccountID), minusBinding(core.CloudOwner, "serviceAccount", w.AccountID)))(t)
+	for range 25 {
+		var wg sync.WaitGroup
+		var revoked, suspended error
+		wg.Go(func() {
+			revoked = only(w.bind(oneContext, w.cloud(), minusBinding(core.CloudOwner, "serviceAccount", two)))
+		})
+		wg.Go(func() {
+			suspended = only(w.accounts.Suspend(twoContext, &iamv1.SuspendServiceAccountRequest{ServiceAccountId: one}))
+		})
+		wg.Wait()
+		if (revoked == nil) == (suspended == nil) {
+			t.Fatalf("revoked: %v, suspended: %v", revoked, suspended)
+		}
+		if revoked == nil {
+			must(w.bind(oneContext, w.cloud(), plusBinding(core.CloudOwner, "serviceAccount", two)))(t)
+		} else {
+			must(w.accounts.Reactivate(twoContext, &iamv1.ReactivateServiceAccountRequest{ServiceAccountId: one}))(t)
+		}
+	}
+}
+
 func (w *stage) ownersOf(t *testing.T, on *pb.Resource) (ids []string) {
 	t.Helper()
 	for _, b := range must(w.admin.ListAccessBindings(w.ctx, &pb.ListAccessBindingsRequest{Resource: on}))(t).GetAccessBindings() {

@@ -15,8 +15,14 @@ import (
 func Own(c Config) []Mounted {
 	c = c.withDefaults()
 	d := &door{iam: c.Service, log: c.Log, maxWait: c.MaxWait}
-	return []Mounted{d.accessService(), d.setupService(), d.adminService()}
+	admin := d.adminService()
+	admin.MaxRequestBytes = maxAdminRequest
+	return []Mounted{d.accessService(), d.setupService(), admin}
 }
+
+// maxAdminRequest bounds requests of AdminService, which are read before it is known
+// who calls: a catalogue has at most 4 MiB.
+const maxAdminRequest = 4<<20 + 64<<10
 
 // OwnWithout returns SetupService for a node without an IAM layer: it says what
 // the node lacks.

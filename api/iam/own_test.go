@@ -200,3 +200,14 @@ func TestAdmin_TellsWhyWhoAndWhat(t *testing.T) {
 	_, err := s.admin.Why(deadline(t), &pb.WhyRequest{Permission: "viewer", Resource: s.folder()})
 	refused(t, err, "Unauthenticated NO_TOKEN")
 }
+
+// Who calls is known only after a request has been read.
+func TestAdmin_RequestsAreOfABoundedSize(t *testing.T) {
+	s := openOwn(t)
+	_, err := s.admin.SetCatalogue(deadline(t), &pb.SetCatalogueRequest{Source: make([]byte, maxAdminRequest)})
+	if code := status.Code(err); code != codes.InvalidArgument {
+		t.Error(err)
+	}
+	_, err = s.admin.SetCatalogue(deadline(t), &pb.SetCatalogueRequest{Source: make([]byte, maxAdminRequest-100)})
+	refused(t, err, "Unauthenticated NO_TOKEN")
+}

@@ -75,7 +75,7 @@ func serveOwn(t testing.TB, engine *authz.Service, mounted []Mounted) string {
 	t.Helper()
 	config := native.Config{Service: engine, Log: slog.New(slog.DiscardHandler), Keys: func(key string) (string, bool) { return "shop", key == serviceKey }}
 	for _, m := range mounted {
-		config.More = append(config.More, native.MoreService{Desc: m.Desc, Impl: m.Impl, SelfAuthenticating: m.SelfAuthenticating, Question: m.Question})
+		config.More = append(config.More, native.MoreService{Desc: m.Desc, Impl: m.Impl, SelfAuthenticating: m.SelfAuthenticating, Question: m.Question, MaxRequestBytes: m.MaxRequestBytes})
 	}
 	server := native.New(config)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -60,9 +60,16 @@ func (w *stage) rows(t *testing.T, rows []tableRow) {
 // role is for.
 func (w *stage) where(t *testing.T, role string, on *pb.Resource) *pb.Resource {
 	t.Helper()
-	r, ok := catalogue.Shipped().Role(role)
-	for _, up := range []*pb.Resource{on, w.folder(), w.cloud(), w.organization()} {
-		if ok && r.AllowedOn(up.GetKind()) && (up == on || up.GetKind() == core.OrganizationKind || on.GetKind() != core.CloudKind && on.GetKind() != core.OrganizationKind) {
+	r, known := catalogue.Shipped().Role(role)
+	path := []*pb.Resource{on, w.folder(), w.cloud(), w.organization()}
+	switch on.GetKind() {
+	case core.FolderKind, core.CloudKind:
+		path = must(w.admin.Why(w.ctx, &pb.WhyRequest{Permission: "viewer", Resource: on}))(t).GetResourcePath()
+	case core.OrganizationKind:
+		path = path[:1]
+	}
+	for _, up := range path {
+		if known && r.AllowedOn(up.GetKind()) {
 			return up
 		}
 	}

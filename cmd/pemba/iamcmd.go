@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/pemba-authz/pemba/iam/credential"
 )
 
 func (a *app) iamCommand() *cobra.Command {
@@ -75,7 +78,30 @@ func (a *app) keyed(cmd *cobra.Command, w work) *cobra.Command {
 	a.askingCluster(cmd, func(ctx context.Context, s *servers, args []string) error {
 		return withoutLayer(w(ctx, s, args))
 	})
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if err := before(cmd, args); err != nil {
+			return err
+		}
+		return notAccountsKey(a.keyFile)
+	}
 	return cmd
+}
+
+// notAccountsKey refuses the key file of an account where a server's key is
+// wanted. What else is wrong with a file, its reader says.
+func notAccountsKey(file string) error {
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() { // a pipe is read once
+		return nil
+	}
+	data, err := readAll(file)
+	if err != nil {
+		return nil
+	}
+	if _, err := credential.ParseKeyFile(data); err != nil {
+		return nil
+	}
+	return fmt.Errorf("%s is the key file of a service account, and --key-file is for a key of the server; \"pemba iam token\" makes a token to ask with", file)
 }
 
 func withIAMToken(ctx context.Context, token string) context.Context {

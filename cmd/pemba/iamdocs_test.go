@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -80,6 +81,28 @@ func TestIAMDocs_TheirCodeIsTested(t *testing.T) {
 	for _, block := range code {
 		if !strings.Contains(compiled.String(), block) {
 			t.Errorf("this is nowhere compiled:\n%s", block)
+		}
+	}
+}
+
+func TestIAMDocs_FlagsAndVariablesAreThere(t *testing.T) {
+	flags, usages := map[string]bool{"help": true}, ""
+	eachFlag(newRoot(&app{}), func(f *pflag.Flag) {
+		flags[f.Name] = true
+		usages += f.Usage + "\n"
+	})
+	text, err := os.ReadFile(iamPageOfDocs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range flagWord.FindAllSubmatch(text, -1) {
+		if name := string(m[1]); !flags[name] {
+			t.Errorf("there is no --%s", name)
+		}
+	}
+	for _, name := range variableWord.FindAllString(string(text), -1) {
+		if !strings.Contains(usages, "$"+name) {
+			t.Errorf("there is no %s", name)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +44,10 @@ func (a *app) roleGetCommand() *cobra.Command {
 func (a *app) printRole(m *iamv1.Role) error {
 	pairs := []string{
 		"id", m.GetId(), "name", m.GetName(), "organization", m.GetOrganizationId(), "description", m.GetDescription(),
-		"created", momentText(m.GetCreatedAt()), "grantable on", strings.Join(m.GetKinds(), ", "),
+		"created", momentText(m.GetCreatedAt()),
+	}
+	for _, kind := range m.GetKinds() {
+		pairs = append(pairs, "grantable on", kind)
 	}
 	for _, id := range m.GetIncludedRoleIds() {
 		pairs = append(pairs, "includes", id)

@@ -74,7 +74,7 @@ func (r *iamRun) workOnRights(ctx context.Context, t *testing.T) {
 		c := r.newClient()
 		all.Go(func() { r.changeFacts(ctx, c, own) })
 	}
-	for range 4 {
+	for range 8 {
 		c := r.newClient()
 		all.Go(func() { r.askRights(ctx, c) })
 	}

@@ -1,0 +1,5 @@
+//go:build race
+
+package iamcluster
+
+const underRace = true
