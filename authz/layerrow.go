@@ -62,6 +62,17 @@ func (v *LayerView) First(r *Row, id string) (subject string, found, named bool)
 	return "", false, true
 }
 
+// Moment returns a number that only views have which show the same, of all that
+// this process has ever had of the layer; 0 = that is not known.
+func (v *LayerView) Moment() uint64 {
+	const bits = 40
+	generation, revision := v.view.Generation(), v.view.Revision()
+	if generation>>(64-bits) != 0 || revision>>bits != 0 {
+		return 0
+	}
+	return generation<<bits | revision
+}
+
 // TuplesOf yields the tuples of an object that have not expired, of the relations
 // that wanted selects, in no order. Unlike Tuples it takes no look at relations
 // that the object has no tuples of, nor at the tuples of others.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/pemba-authz/pemba/tuple"
 )
 
 // benchSchema has 4 levels of inheritance and nested groups.
@@ -101,6 +103,34 @@ func BenchmarkCaveat(b *testing.B) {
 	for b.Loop() {
 		if a, err := w.graph.Check(ctx, v, q); err != nil || a.Decision != Allowed {
 			b.Fatal(a, err)
+		}
+	}
+}
+
+// A caller, what it is besides, and what no tuple names.
+func TestCheck_SetsOfSubjectsAllocateNothing(t *testing.T) {
+	w := newWorld(t, `
+		definition user {}
+		definition system {}
+		definition group { relation member: user }
+		definition doc { relation viewer: user | group#member | system
+			permission view = viewer }`, `
+		doc:a#viewer@system:all
+		doc:b#viewer@group:g#member
+		group:g#member@user:ann`)
+	ctx, v := context.Background(), w.view()
+	for doc, want := range map[string]Decision{"a": Allowed, "b": Allowed} {
+		q := w.question("doc:" + doc + "#view@user:ann")
+		for _, id := range []string{"all", "new", "newer", "newest", "none"} {
+			q.Subjects = append(q.Subjects, tuple.Subject{Type: "system", ID: id})
+		}
+		n := testing.AllocsPerRun(1000, func() {
+			if a, err := w.graph.Check(ctx, v, q); err != nil || a.Decision != want {
+				t.Fatal(a, err)
+			}
+		})
+		if n != 0 && !racing {
+			t.Errorf("doc:%s: %v allocations", doc, n)
 		}
 	}
 }

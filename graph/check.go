@@ -49,7 +49,8 @@ func (g *Graph) Check(ctx context.Context, v store.View, q *Question) (answer An
 // A definite answer without caveats allocates nothing.
 func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (Answer, error) {
 	w := walks.Get().(*walk)
-	w.ahead += v.Touch(r.Object) + v.TouchRows(r.Subjects()[0].Node)
+	v.Touch(r.Object)
+	v.Touch(r.Subjects()[0].Node)
 	answer, err := w.check(ctx, g, &v, r)
 	walks.Put(w)
 	return answer, err
@@ -100,7 +101,6 @@ type walk struct {
 	seeking      bool         // the subjects are sought
 	visits       visits       // of the search that is under way
 	rows         store.Rows   // of the visit at hand
-	ahead        uint64       // see store.View.Touch
 	caveats      map[store.CaveatRef]value
 	remembers    bool     // it serves several decisions
 	mustWalk     bool     // a subject is in too many groups for searches
@@ -114,9 +114,9 @@ type walk struct {
 
 func (w *walk) begin(ctx context.Context, g *Graph, v *store.View, r *Resolved) {
 	w.g, w.view, w.ctx = g, *v, ctx
-	w.context, w.given = r.Context, r.given
-	if r.locals.n > 0 {
-		w.locals = r.locals
+	w.context, w.given = r.Context, nil
+	if r.isLong {
+		w.given, w.locals = r.given, r.locals
 	}
 	w.limits, w.now = r.limits, r.Now
 	w.since, w.until = math.MinInt64, math.MaxInt64

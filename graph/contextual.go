@@ -80,6 +80,7 @@ func (g *Graph) give(v store.View, q *Question, r *Resolved) error {
 	if most := r.limits.Contextual; len(q.Contextual) > most {
 		return &LimitError{"contextual", most, len(q.Contextual)}
 	}
+	r.isLong = true
 	r.given = &given{facts: map[givenKey]*givenFact{}, rows: map[givenRow][]givenFact{}}
 	seen := map[tuple.Key]bool{}
 	for i, t := range q.Contextual {

@@ -60,7 +60,7 @@ func (l *subjectList) resolve(g *Graph, v store.View, q *SubjectsQuestion) error
 	} else {
 		s.everyone = g.everyone(v, s.Type, &r)
 	}
-	s.Node = r.locals.node(tuple.Object{Type: q.Type})
+	s.Node = r.local(tuple.Object{Type: q.Type})
 	r.addSubject(s)
 	l.r, l.typ, l.program = r, s.Type, s.Program
 	return nil

@@ -70,21 +70,22 @@ const mostInline = 6
 type Resolved struct {
 	Program int32 // which relation or permission
 	Object  store.Node
+	n       int32 // of few
+	isLong  bool  // many, given or locals hold something
+	few     [mostInline]ResolvedSubject
 	Context map[string]any
 	Now     int64
+	limits  Limits
 
-	few    [mostInline]ResolvedSubject
-	n      int
 	many   []ResolvedSubject // all of them, if more than few holds
 	given  *given            // nil = no contextual tuples
-	limits Limits
 	locals locals
 }
 
 // Subjects returns the subject set, sorted and without repetitions. It is
 // valid as long as r is.
 func (r *Resolved) Subjects() []ResolvedSubject {
-	if r.many != nil {
+	if r.isLong && r.many != nil {
 		return r.many
 	}
 	return r.few[:r.n]
@@ -93,13 +94,19 @@ func (r *Resolved) Subjects() []ResolvedSubject {
 // IsStored reports whether the question is about what is stored: an object that
 // tuples name, and subjects that they name or that are nobody, who have the node 0.
 // Otherwise its nodes mean something in this question only.
-func (r *Resolved) IsStored() bool { return r.locals.n == 0 && r.given == nil }
+func (r *Resolved) IsStored() bool { return !r.isLong || r.locals.n == 0 && r.given == nil }
 
 // forget drops what r refers to. What it keeps means nothing to the next question.
 func (r *Resolved) forget() {
-	if r.Context = nil; r.many != nil || r.given != nil || r.locals.n > 0 {
+	if r.Context = nil; r.isLong {
 		*r = Resolved{}
 	}
+}
+
+// local returns the local node of o.
+func (r *Resolved) local(o tuple.Object) store.Node {
+	r.isLong = true
+	return r.locals.node(o)
 }
 
 // node returns the node of o, a local one if no stored tuple names o.
@@ -107,7 +114,7 @@ func (r *Resolved) node(g *Graph, v store.View, o tuple.Object) store.Node {
 	if n := v.Node(g.types[g.typeIndex[o.Type]].sym, o.ID); n != 0 {
 		return n
 	}
-	return r.locals.node(o)
+	return r.local(o)
 }
 
 // Resolve turns names into ids. Ids of objects that no tuple names are local
@@ -125,7 +132,7 @@ func (g *Graph) resolveTo(v *store.View, q *Question, r *Resolved) (err error) {
 		nodes [1 + mostInline]store.Node
 	)
 	if n := g.isKnown(q, r, keys[:]); n > 0 {
-		v.FewNodes(keys[:n], nodes[:n])
+		v.Nodes(keys[:n], nodes[:n])
 		if g.settle(v, q, r, nodes[:n]) {
 			return nil
 		}
@@ -155,7 +162,7 @@ func (g *Graph) resolveObject(v store.View, q *Question, r *Resolved) error {
 		if err := q.Object.Validate("object"); err != nil {
 			return err
 		}
-		r.Object = r.locals.node(q.Object)
+		r.Object = r.local(q.Object)
 	}
 	if len(q.Contextual) > 0 {
 		return g.give(v, q, r)
@@ -196,7 +203,7 @@ func (g *Graph) resolveSubject(v store.View, s *tuple.Subject, r *Resolved) (Res
 		if err := s.Validate("subject"); err != nil {
 			return out, err
 		}
-		out.Node = r.locals.node(s.Object())
+		out.Node = r.local(s.Object())
 	}
 	if out.Program < 0 {
 		out.everyone = g.everyone(v, out.Type, r)
@@ -213,7 +220,7 @@ func (g *Graph) everyone(v store.View, typ int32, r *Resolved) store.Node {
 	}
 	n := v.Node(t.sym, tuple.Wildcard)
 	if n == 0 && r.given != nil {
-		n = r.locals.node(tuple.Object{Type: t.name, ID: tuple.Wildcard})
+		n = r.local(tuple.Object{Type: t.name, ID: tuple.Wildcard})
 	}
 	return n
 }
@@ -229,7 +236,8 @@ func (r *Resolved) addSubject(s ResolvedSubject) {
 		return
 	}
 	switch {
-	case r.many != nil || r.n == len(r.few):
+	case r.many != nil || int(r.n) == len(r.few):
+		r.isLong = true
 		r.many = append(append(append([]ResolvedSubject(nil), all[:at]...), s), all[at:]...)
 	default:
 		copy(r.few[at+1:], r.few[at:r.n])

@@ -109,6 +109,7 @@ func (w *walk) maySearch() bool {
 func (w *walk) search(s int32, n store.Node) (v value, ok bool) {
 	q, depth := &w.visits, w.depth
 	q.reset()
+	w.view.TouchRows(w.subjects[0].Node)
 	q.add(visit{s, n, int32(depth)})
 	out := value{level: denied}
 	for i := 0; i < len(q.list); i++ {
@@ -123,13 +124,12 @@ func (w *walk) search(s int32, n store.Node) (v value, ok bool) {
 		}
 		if i == 0 && len(q.list) > 1 {
 			// Each of these waits for memory; what the next waits for comes meanwhile.
-			w.ahead += w.view.TouchRows(q.list[1].node)
+			w.view.TouchRows(q.list[1].node)
 			if w.gather(w.g.searches[s].beyond); w.mustWalk {
 				break
 			}
 		}
 	}
-	store.ReadAhead(w.ahead)
 	w.depth = depth
 	return out, !w.mustWalk
 }
@@ -239,7 +239,7 @@ func (w *walk) lead(rows *store.Rows, sh *shape, to visit) bool {
 		return false
 	}
 	if to.node = rows.Only(); to.node != 0 {
-		w.ahead += w.view.Touch(to.node)
+		w.view.Touch(to.node)
 		w.reads++
 		if sh.bare {
 			w.visits.add(to)

@@ -66,11 +66,11 @@ func (g *Graph) isKnown(q *Question, r *Resolved, keys []store.NodeKey) int {
 	if !ok {
 		return 0
 	}
-	if r.many != nil || r.given != nil || r.locals.n > 0 {
+	if r.isLong {
 		*r = Resolved{}
 	}
 	// What is not set here is as new already. Setting all costs as much as the names.
-	r.Program, r.Context, r.Now, r.n, r.limits = program, q.Context, q.Now, n, q.Limits.withDefaults()
+	r.Program, r.Context, r.Now, r.n, r.limits = program, q.Context, q.Now, int32(n), q.Limits.withDefaults()
 	keys[0].Type, keys[0].ID = g.types[typ].sym, q.Object.ID
 	for i := range q.Subjects {
 		s, out := &q.Subjects[i], &r.few[i]

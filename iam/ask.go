@@ -56,7 +56,7 @@ func (s *Service) Authorize(ctx context.Context, r *AuthorizeRequest) (Authorize
 	if err != nil {
 		return out, err
 	}
-	by, err := decide(ctx, &v, caller, name, r.Path)
+	by, err := s.decide(ctx, &v, caller, name, r.Path)
 	if err != nil {
 		return out, err
 	}
@@ -92,13 +92,20 @@ var parentRow = authz.Row{Type: resourceType, Relation: parentRelation, SubjectT
 
 // decide returns the index of the path's element on which the engine allows, -1
 // if none does.
-func decide(ctx context.Context, v *authz.LayerView, c *Caller, name string, path []Resource) (by int, err error) {
+func (s *Service) decide(ctx context.Context, v *authz.LayerView, c *Caller, name string, path []Resource) (by int, err error) {
+	known, err := s.namesAt(v)
+	if err != nil {
+		return -1, err
+	}
 	if len(path) == 0 || len(path) > maxPath {
 		return -1, invalid("resource_path", "", fmt.Sprintf("a path has 1 to %d resources", maxPath), "name the resource first, then what it stands in")
 	}
 	for i := range path {
 		if err := path[i].check(); err != nil {
 			return -1, at(fmt.Sprintf("resource_path[%d]", i), err)
+		}
+		if _, ok := known.catalogue.Kind(path[i].Kind); !ok {
+			return -1, at(fmt.Sprintf("resource_path[%d]", i), unknownKind(path[i].Kind))
 		}
 	}
 	for i, r := range path {
@@ -128,6 +135,11 @@ func decide(ctx context.Context, v *authz.LayerView, c *Caller, name string, pat
 		}
 	}
 	return -1, nil
+}
+
+func unknownKind(kind string) *Error {
+	return &Error{Code: authz.Invalid, Reason: "UNKNOWN_KIND", Field: "type", Value: kind,
+		Message: fmt.Sprintf("there is no kind of resource %q", kind), Fix: "use one of the catalogue, as pemba iam kinds lists them"}
 }
 
 // mustLeadUp refuses a path that goes on otherwise than it should behind its

@@ -38,7 +38,7 @@ func TestAuthorize_PathsLeadUp(t *testing.T) {
 		{[]Resource{vm, w.folder, w.cloud, w.org}, "yes"},
 		{[]Resource{disk, w.folder}, "yes"},
 		{[]Resource{disk, vm, w.folder}, "yes"},
-		{[]Resource{disk, {"own.thing", "x"}, w.folder, w.cloud}, "yes"},
+		{[]Resource{disk, {"compute.snapshot", "x"}, w.folder, w.cloud}, "yes"},
 		{[]Resource{disk, other}, "no"},
 		{[]Resource{disk}, "no"},
 		{[]Resource{w.cloud}, "no"},
@@ -53,6 +53,8 @@ func TestAuthorize_PathsLeadUp(t *testing.T) {
 		{[]Resource{{"resource-manager.folder", ""}}, "INVALID_FIELD"},
 		{[]Resource{{"resource-manager.folder/folder", "x"}}, "INVALID_FIELD"},
 		{[]Resource{{"resource-manager.folder", "a b"}}, "INVALID_FIELD"},
+		{[]Resource{{"compute.dish", "d"}, w.folder}, "UNKNOWN_KIND"},
+		{[]Resource{{"folder", "folder"}}, "UNKNOWN_KIND"},
 	} {
 		if got := w.asks(AuthorizeRequest{Subject: w.nobody, Permission: "compute.instances.get", Path: c.path}); got != c.want {
 			t.Errorf("%v: %s, want %s", c.path, got, c.want)

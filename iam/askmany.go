@@ -121,7 +121,7 @@ func (s *Service) answer(ctx context.Context, v *authz.LayerView, caller *Caller
 	if err != nil {
 		return out, err
 	}
-	by, err := decide(ctx, v, caller, name, a.Path)
+	by, err := s.decide(ctx, v, caller, name, a.Path)
 	if err != nil {
 		return out, err
 	}

@@ -33,11 +33,13 @@ type knownCallers struct {
 
 type callerSet [callerWays]atomic.Pointer[knownCaller]
 
-// knownCaller is immutable.
+// knownCaller is immutable but for when it was last found to hold.
 type knownCaller struct {
 	key    callerKey
 	caller *Caller
 	rests  []seenRecord // in the order of caller.rests
+
+	moment atomic.Uint64 // at which the records were these, 0 = not known
 }
 
 // seenRecord is the value that a record had; it is kept from being collected, so
@@ -48,7 +50,13 @@ type seenRecord struct {
 }
 
 func (k *knownCallers) set(key callerKey) *callerSet {
-	return &k.sets[maphash.Comparable(k.seed, key)%callerSets]
+	h := uint64(0)
+	if key.claims != nil {
+		h = maphash.Comparable(k.seed, key.claims)
+	} else {
+		h = maphash.String(k.seed, key.subject.ID)
+	}
+	return &k.sets[h%callerSets]
 }
 
 // find returns the caller, if what decided who he is holds at v.
@@ -70,12 +78,17 @@ func (k *knownCaller) holds(v *authz.LayerView) bool {
 	if c.until != 0 && c.until <= v.Time {
 		return false
 	}
+	moment := v.Moment()
+	if moment != 0 && moment == k.moment.Load() {
+		return true
+	}
 	for i := range c.rests {
 		value, there := v.Record(c.rests[i].Record)
 		if seen := &k.rests[i]; there != seen.there || len(value) != len(seen.value) || unsafe.SliceData(value) != unsafe.SliceData(seen.value) {
 			return false
 		}
 	}
+	k.moment.Store(moment)
 	return true
 }
 

@@ -280,7 +280,7 @@ func (l *land) ask() (allowed bool) {
 		r.Path = append(r.Path, up)
 	}
 	if l.rand.IntN(3) == 0 {
-		r.Path = append([]Resource{{"own.thing", "x"}}, r.Path...)
+		r.Path = append([]Resource{{"compute.snapshot", "x"}}, r.Path...)
 	}
 	want := l.ways(who, name, on)
 	got, err := l.Authorize(l.t.Context(), &r)

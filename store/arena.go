@@ -67,9 +67,6 @@ func (a *arena) at(t text) []byte {
 	return a.outer.Load()[i-inlineChunks][unit*textUnit:]
 }
 
-// touch reads the beginning of a string.
-func (a *arena) touch(t text) uint64 { return uint64(a.at(t)[0]) }
-
 // begins reports whether c begins with what add has written of head and s.
 func begins(c []byte, head uint32, s string) bool {
 	if head < 0x80 && len(s) < 0x80 { // both take a byte

@@ -102,7 +102,9 @@ func (h *heir) node(n Node) Node {
 }
 
 // copyRecord copies a version that a view can see, or that says above the
-// horizon that there is none. Only the last of several at one revision counts.
+// horizon that there is none. Below it this is said as well where an older version
+// has been copied, before the horizon moved on. Only the last of several at one
+// revision counts.
 func (h *heir) copyRecord(horizon uint64) {
 	ref, as := h.records.next()
 	defer h.records.publish()
@@ -113,7 +115,7 @@ func (h *heir) copyRecord(horizon uint64) {
 			return
 		}
 	}
-	if v.created > horizon || !v.gone {
+	if v.created > horizon || !v.gone || h.to.records.newest(v.key) != 0 {
 		*as = h.to.records.put(recordVersion{key: v.key, value: v.value, created: v.created, gone: v.gone})
 	}
 }

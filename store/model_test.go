@@ -192,6 +192,11 @@ func (s *source) precondition(rev uint64) Precondition {
 		if s.r.IntN(2) == 0 {
 			f.SubjectID = t.Subject.ID
 		}
+		if s.r.IntN(2) == 0 {
+			if f.SubjectRelation = t.Subject.Relation; f.SubjectRelation == "" {
+				f.SubjectRelation = tuple.Plain
+			}
+		}
 	}
 	since := rev - uint64(s.r.Int64N(int64(min(rev, 20))))
 	p := Precondition{Kind: PreconditionKind(1 + s.r.IntN(5)), Filter: f, Record: s.record(), Object: t.Object, Relation: t.Relation, Since: since}

@@ -1,5 +1,7 @@
 package store
 
+import "unsafe"
+
 // NodeNames is NodeName for each of nodes, without the types, in a fraction of
 // the time where there are many nodes. ids has the length of nodes.
 func (v View) NodeNames(nodes []Node, ids []string) {
@@ -12,19 +14,15 @@ func (v View) NodeNames(nodes []Node, ids []string) {
 
 // namesTogether reads the names of at most together nodes.
 func (g *generation) namesTogether(nodes []Node, ids []string) {
-	var (
-		names [together]text
-		read  uint64 // what is read ahead; it decides nothing
-	)
+	var names [together]text
 	for i, n := range nodes {
 		p, at := g.nodes.at(n)
 		names[i] = text(load(&p.records[at+wordName]) >> (64 - textBits))
 	}
 	for i := range nodes {
-		read += g.strings.touch(names[i])
+		prefetch(unsafe.Pointer(&g.strings.at(names[i])[0]))
 	}
 	for i := range nodes {
 		_, ids[i] = g.strings.get(names[i])
 	}
-	ReadAhead(read)
 }

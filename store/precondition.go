@@ -65,8 +65,7 @@ func (g *generation) lastChange(p *Precondition) uint64 {
 	}
 	last := uint64(0)
 	if obj := g.node(g.syms.Lookup(p.Object.Type), p.Object.ID); obj != 0 {
-		f := tuple.Filter{Type: p.Object.Type, Relation: p.Relation}
-		for id := range g.shapesOf(f) {
+		for id := range g.rowsOf(obj, forward, tuple.Filter{Type: p.Object.Type, Relation: p.Relation}) {
 			c, _ := g.countersOfRow(obj, keyOf(id, forward))
 			last = max(last, c.changed)
 		}
@@ -74,35 +73,64 @@ func (g *generation) lastChange(p *Precondition) uint64 {
 	return last
 }
 
+// shapeFilter is a filter's type and relation fields by their ids, 0 = any.
+type shapeFilter struct {
+	typ, relation, subjectType, subjectRelation Sym
+	noUsersets                                  bool
+}
+
+// shapeFilter returns that of f; ok = false if some name of it is not known, so
+// that no tuple is selected.
+func (g *generation) shapeFilter(f tuple.Filter) (s shapeFilter, ok bool) {
+	y := g.syms
+	s = shapeFilter{y.Lookup(f.Type), y.Lookup(f.Relation), y.Lookup(f.SubjectType), y.Lookup(f.SubjectRelation), f.SubjectRelation == tuple.Plain}
+	return s, s.typ != 0 && (f.Relation == "" || s.relation != 0) && (f.SubjectType == "" || s.subjectType != 0) &&
+		(f.SubjectRelation == "" || s.noUsersets || s.subjectRelation != 0)
+}
+
+func (s *shapeFilter) selects(sh Shape) bool {
+	isUserset := sh.SubjectRelation != 0 && sh.SubjectRelation != SymWildcard
+	return sh.Type == s.typ && (s.relation == 0 || sh.Relation == s.relation) && (s.subjectType == 0 || sh.SubjectType == s.subjectType) &&
+		!(s.noUsersets && isUserset) && (s.subjectRelation == 0 || sh.SubjectRelation == s.subjectRelation)
+}
+
 // shapesOf yields the shapes with stored tuples, past or present, that f's
 // type and relation fields allow.
 func (g *generation) shapesOf(f tuple.Filter) func(yield func(ShapeID) bool) {
 	return func(yield func(ShapeID) bool) {
-		y := g.syms
-		typ, rel, styp, srel := y.Lookup(f.Type), y.Lookup(f.Relation), y.Lookup(f.SubjectType), y.Lookup(f.SubjectRelation)
-		if typ == 0 || f.Relation != "" && rel == 0 || f.SubjectType != "" && styp == 0 ||
-			f.SubjectRelation != "" && f.SubjectRelation != tuple.Plain && srel == 0 {
+		s, ok := g.shapeFilter(f)
+		if !ok {
 			return
 		}
 		for i := uint32(1); i <= g.shapes.len(); i++ {
-			id := g.shapes.at(i).shape
-			sh := y.Shape(id)
-			if sh.Type != typ || rel != 0 && sh.Relation != rel || styp != 0 && sh.SubjectType != styp {
-				continue
-			}
-			userset := sh.SubjectRelation != 0 && sh.SubjectRelation != SymWildcard
-			if f.SubjectRelation == tuple.Plain && userset || srel != 0 && sh.SubjectRelation != srel {
-				continue
-			}
-			if !yield(id) {
+			if id := g.shapes.at(i).shape; s.selects(g.syms.Shape(id)) && !yield(id) {
 				return
 			}
 		}
 	}
 }
 
-// matches reports whether f selects a live tuple that is not expired. It costs
-// O(shapes) unless tuples that expire are all there is.
+// rowsOf yields those of shapesOf of which a node has rows: of a node there are
+// few, however many relations a schema has. Writer only.
+func (g *generation) rowsOf(n Node, dir direction, f tuple.Filter) func(yield func(ShapeID) bool) {
+	return func(yield func(ShapeID) bool) {
+		s, ok := g.shapeFilter(f)
+		if !ok {
+			return
+		}
+		p, at := g.nodes.at(n)
+		more := true
+		p.rows(at, func(key rowKey, _ *uint64) {
+			if more && key.dir() == dir && s.selects(g.syms.Shape(key.shape())) {
+				more = yield(key.shape())
+			}
+		})
+	}
+}
+
+// matches reports whether f selects a live tuple that is not expired. A whole key
+// is looked up; else it costs the rows of the object or subject that f names, or
+// the shapes, unless tuples that expire are all there is.
 func (a *applier) matches(g *generation, f tuple.Filter) bool {
 	obj, sub := Node(0), Node(0)
 	if f.ID != "" {
@@ -115,26 +143,51 @@ func (a *applier) matches(g *generation, f tuple.Filter) bool {
 			return false
 		}
 	}
-	for id := range g.shapesOf(f) {
-		if a.shapeMatches(g, id, obj, sub) {
-			return true
+	switch {
+	case obj != 0 && sub != 0 && f.Relation != "" && f.SubjectRelation != "":
+		id := g.shapeOfKey(f)
+		return id != 0 && a.tupleMatches(g, obj, id, sub)
+	case obj != 0:
+		for id := range g.rowsOf(obj, forward, f) {
+			if sub == 0 && a.anyLive(g, obj, keyOf(id, forward)) || sub != 0 && a.tupleMatches(g, obj, id, sub) {
+				return true
+			}
+		}
+	case sub != 0:
+		for id := range g.rowsOf(sub, reverse, f) {
+			if a.anyLive(g, sub, keyOf(id, reverse)) {
+				return true
+			}
+		}
+	default:
+		for id := range g.shapesOf(f) {
+			if a.shapeHasLive(g, id) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-func (a *applier) shapeMatches(g *generation, id ShapeID, obj, sub Node) bool {
-	if obj != 0 && sub != 0 {
-		f := g.fact(g.newest(obj, id, sub))
-		return f != nil && g.deleted(f) == 0 && !a.expired(g, f)
+// shapeOfKey returns the only shape that tuples can have of which f has all
+// fields, 0 if there is none.
+func (g *generation) shapeOfKey(f tuple.Filter) ShapeID {
+	s, ok := g.shapeFilter(f)
+	if !ok {
+		return 0
 	}
-	switch {
-	case sub != 0:
-		return a.anyLive(g, sub, keyOf(id, reverse))
-	case obj != 0:
-		return a.anyLive(g, obj, keyOf(id, forward))
+	sh := Shape{s.typ, s.relation, s.subjectType, s.subjectRelation}
+	if s.noUsersets {
+		if sh.SubjectRelation = 0; f.SubjectID == tuple.Wildcard {
+			sh.SubjectRelation = SymWildcard
+		}
 	}
-	return a.shapeHasLive(g, id)
+	return g.syms.LookupShape(sh)
+}
+
+func (a *applier) tupleMatches(g *generation, obj Node, id ShapeID, sub Node) bool {
+	f := g.fact(g.newest(obj, id, sub))
+	return f != nil && g.deleted(f) == 0 && !a.expired(g, f)
 }
 
 // anyLive decides by a row's counters, and walks it only when all that is left

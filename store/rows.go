@@ -185,34 +185,3 @@ func (r *Rows) Iter() Iter {
 	it.row = r.g.postings(r.p, r.value)
 	return it
 }
-
-// Touch begins to read what Open and the masks of node read first, so that it
-// comes while something else is done. What it returns means nothing; it must be used
-// by ReadAhead in the end.
-func (v *View) Touch(n Node) uint64 {
-	if n == 0 || n > Node(v.g.nodes.len()) {
-		return 0
-	}
-	p, at := v.g.nodes.at(n)
-	return load(&p.records[at+wordSecond])
-}
-
-// TouchRows is Touch for what comes next, once what Touch has begun to read is there.
-func (v *View) TouchRows(n Node) uint64 {
-	if n > Node(v.g.nodes.len()) {
-		return 0
-	}
-	return v.g.touchRows(n)
-}
-
-func (g *generation) touchRows(n Node) uint64 {
-	if n == 0 {
-		return 0
-	}
-	p, at := g.nodes.at(n)
-	second := load(&p.records[at+wordSecond])
-	if second>>61 != isBlock>>61 {
-		return second
-	}
-	return load(&p.body[uint32(second)])
-}

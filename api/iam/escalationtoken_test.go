@@ -106,7 +106,7 @@ func TestEscalation_ByAssertions(t *testing.T) {
 		"another private half":           {func(f *forger) { f.private = stranger }, "signature"},
 		"expired":                        {func(f *forger) { f.claims["iat"], f.claims["exp"] = now-3700, now-100 }, "exp"},
 		"of the future":                  {func(f *forger) { f.claims["iat"], f.claims["exp"] = now+600, now+1200 }, "iat"},
-		"for more than an hour":          {func(f *forger) { f.claims["exp"] = now + 3601 }, "exp"},
+		"for more than an hour":          {func(f *forger) { f.claims["exp"] = now + 3700 }, "exp"},
 		"without an end":                 {func(f *forger) { delete(f.claims, "exp") }, "exp"},
 		"for ever":                       {func(f *forger) { f.claims["exp"] = 1e300 }, "jwt"},
 		"algorithm none":                 {func(f *forger) { f.header["alg"] = "none" }, "alg"},
