@@ -86,7 +86,8 @@ func (d *door) serve(ctx context.Context, full string, m *method, decode func(an
 	if in.call.Seen != "" {
 		headers.Set(tokenHeader, in.call.Seen)
 	}
-	if headerErr := grpc.SetHeader(ctx, headers); headerErr != nil {
+	// After a request that was too large to be read, gRPC has answered itself.
+	if headerErr := grpc.SetHeader(ctx, headers); headerErr != nil && err == nil {
 		d.log.Warn("headers were not sent", "method", full, "error", headerErr)
 	}
 	if err != nil {
