@@ -83,7 +83,7 @@ func (w *sweep) account(r Resource) (gone bool, err error) {
 		if len(c.write.Updates) > 0 {
 			return false, nil
 		}
-		if err := c.keepOwnersWithout(who, nil); err != nil {
+		if err := c.keepOwnersWithout(who); err != nil {
 			return false, err
 		}
 	}

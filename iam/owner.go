@@ -94,17 +94,14 @@ func (c *change) canOwn(who Subject) bool {
 	return true
 }
 
-// keepOwnersWithout is keepOwners for all bindings of a subject that goes, on
-// resources that in selects.
-func (c *change) keepOwnersWithout(who Subject, in func(Resource) bool) error {
+// keepOwnersWithout is keepOwners for all bindings of a subject that goes.
+func (c *change) keepOwnersWithout(who Subject) error {
 	t := who.tuple()
 	var gone []BindingAt
 	for _, role := range []string{CloudOwner, OrganizationOwner} {
 		f := tuple.Filter{Type: resourceType, Relation: catalogue.RelationOf(role), SubjectType: t.Type, SubjectID: t.ID, SubjectRelation: plain(t)}
 		for b := range c.view.Tuples(f) {
-			if b := bindingOf(b); in == nil || in(b.Resource) {
-				gone = append(gone, b)
-			}
+			gone = append(gone, bindingOf(b))
 		}
 	}
 	return c.keepOwners(gone)

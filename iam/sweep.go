@@ -136,7 +136,7 @@ func (c *change) mayEnd(who Subject) error {
 	if err := c.mustOwnWhat(who); err != nil {
 		return err
 	}
-	return c.keepOwnersWithout(who, nil)
+	return c.keepOwnersWithout(who)
 }
 
 // mustOwnWhat refuses a caller who would take from somebody the role of an owner,
