@@ -178,10 +178,8 @@ const (
 	RecordUnchanged RequirementKind = iota + 1 // Record is as it was at the write's view
 	RecordIs                                   // Record has Value; nil = it is not there
 	TupleThere                                 // a tuple has Key and has not expired
-	TupleAbsent                                // none has
 	RowSame                                    // no tuple of (Key.Object, Key.Relation) has changed since the write's view
 	NoTuple                                    // Filter selects none that has not expired
-	AnyTuple                                   // Filter selects one that has not expired
 )
 
 // A Requirement must hold when a write takes effect, or it does not.
@@ -307,12 +305,8 @@ func (r *Requirement) precondition(at uint64) store.Precondition {
 		return store.Precondition{Kind: store.PreRecordEquals, Record: r.Record, Value: r.Value}
 	case TupleThere:
 		return store.Precondition{Kind: store.PreTuplesMatch, Filter: filterOf(r.Key)}
-	case TupleAbsent:
-		return store.Precondition{Kind: store.PreTuplesAbsent, Filter: filterOf(r.Key)}
 	case NoTuple:
 		return store.Precondition{Kind: store.PreTuplesAbsent, Filter: r.Filter}
-	case AnyTuple:
-		return store.Precondition{Kind: store.PreTuplesMatch, Filter: r.Filter}
 	case RowSame:
 		return store.Precondition{Kind: store.PreRowUnchanged, Object: r.Key.Object, Relation: r.Key.Relation, Since: at}
 	}

@@ -116,12 +116,7 @@ func (c *change) has(name string, on Resource) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	for _, k := range keys {
-		if !c.needed[k] {
-			c.needed[k] = true
-			c.write.Require = append(c.write.Require, authz.Requirement{Kind: authz.TupleThere, Key: k})
-		}
-	}
+	c.mustAllStay(keys)
 	return true, nil
 }
 
@@ -199,8 +194,10 @@ func (c *change) repeated() (*Operation, error) {
 			Message: "the idempotency key came with another request before", Fix: "make a new key for each different request"}
 	}
 	var op Operation
-	if found, err = load(c.view, operationKey(done.Operation), &op); err != nil || !found {
-		return nil, errors.Join(err, broken("repeat a change", errors.New("its operation is gone")))
+	if found, err = load(c.view, operationKey(done.Operation), &op); err != nil {
+		return nil, err
+	} else if !found {
+		return nil, broken("repeat a change", errors.New("its operation is gone"))
 	}
 	op.Token = c.view.Token
 	return &op, nil

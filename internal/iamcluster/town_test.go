@@ -14,9 +14,9 @@ import (
 	"github.com/pemba-authz/pemba/authz"
 	"github.com/pemba-authz/pemba/check"
 	"github.com/pemba-authz/pemba/cluster"
-	"github.com/pemba-authz/pemba/cluster/lab"
 	"github.com/pemba-authz/pemba/iam"
 	"github.com/pemba-authz/pemba/iam/credential"
+	"github.com/pemba-authz/pemba/internal/testcluster"
 )
 
 // keyPair is an authorized key. Making one takes long, so tests share it.
@@ -37,7 +37,7 @@ var ids = []string{"n1", "n2", "n3"}
 type town struct {
 	*iam.Founded
 	t      *testing.T
-	lab    *lab.Lab
+	lab    *testcluster.Lab
 	master *credential.MasterKey
 	nodes  map[string]*member
 	change func(*cluster.Config) // of nodes that start; nil = as they are
@@ -72,7 +72,7 @@ func inTownOf(t *testing.T, change func(*cluster.Config), f func(t *testing.T, w
 		t.Cleanup(func() { runtime.GOMAXPROCS(processors) })
 	}
 	synctest.Test(t, func(t *testing.T) {
-		w := &town{t: t, lab: lab.New(), master: credential.NewMasterKey(), nodes: map[string]*member{}, change: change}
+		w := &town{t: t, lab: testcluster.New(), master: credential.NewMasterKey(), nodes: map[string]*member{}, change: change}
 		defer func() { <-time.After(time.Minute) }() // what connections left behind
 		defer w.close()
 		for _, id := range ids {

@@ -54,7 +54,7 @@ type home struct {
 // homes lists every outside library. What is not listed needs a sentence in the
 // commit that lists it.
 var homes = []home{
-	{"github.com/hashicorp/raft", []string{"cluster", "bench"}}, // bench measures plain Raft beside pemba
+	{"github.com/hashicorp/raft", []string{"cluster", "bench", "internal/testcluster"}}, // bench measures plain Raft beside pemba
 	{"github.com/hashicorp/raft-boltdb", []string{"cluster", "bench"}},
 	{"github.com/hashicorp/go-hclog", []string{"cluster", "bench"}},
 	{"go.etcd.io/bbolt", []string{"cluster", "bench"}},

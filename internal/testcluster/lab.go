@@ -1,8 +1,8 @@
-// Package lab runs the nodes of a cluster in one process and in memory, so that
+// Package testcluster runs the nodes of a cluster in one process and in memory, so that
 // tests of what stands on a cluster can have virtual time (testing/synctest) and cut
 // nodes off. Package cluster's own tests have a lab of theirs, which also reaches
 // inside.
-package lab
+package testcluster
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package lab
+package testcluster
 
 import (
 	"bytes"
