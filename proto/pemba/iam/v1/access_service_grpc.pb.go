@@ -38,7 +38,8 @@ const (
 //   - of the identity (UNAUTHENTICATED): INVALID_TOKEN, TOKEN_EXPIRED,
 //     TOKEN_REVOKED, KEY_DELETED, ACCOUNT_DELETED, ACCOUNT_SUSPENDED,
 //     ACCOUNT_EXPIRED;
-//   - of the question (INVALID_ARGUMENT): UNKNOWN_PERMISSION, PATH_CONTRADICTS;
+//   - of the question (INVALID_ARGUMENT): UNKNOWN_PERMISSION, UNKNOWN_KIND,
+//     PATH_CONTRADICTS;
 //   - IAM_NOT_INITIALIZED (FAILED_PRECONDITION): see SetupService.
 type AccessServiceClient interface {
 	// Authenticate tells whose an IAM token is.
@@ -102,7 +103,8 @@ func (c *accessServiceClient) BulkAuthorize(ctx context.Context, in *BulkAuthori
 //   - of the identity (UNAUTHENTICATED): INVALID_TOKEN, TOKEN_EXPIRED,
 //     TOKEN_REVOKED, KEY_DELETED, ACCOUNT_DELETED, ACCOUNT_SUSPENDED,
 //     ACCOUNT_EXPIRED;
-//   - of the question (INVALID_ARGUMENT): UNKNOWN_PERMISSION, PATH_CONTRADICTS;
+//   - of the question (INVALID_ARGUMENT): UNKNOWN_PERMISSION, UNKNOWN_KIND,
+//     PATH_CONTRADICTS;
 //   - IAM_NOT_INITIALIZED (FAILED_PRECONDITION): see SetupService.
 type AccessServiceServer interface {
 	// Authenticate tells whose an IAM token is.
