@@ -1,12 +1,5 @@
 package graph
 
-import (
-	"slices"
-	"sync/atomic"
-
-	"github.com/pemba-authz/pemba/store"
-)
-
 // above is what is known of one group: all groups of a family that contain it,
 // over any number of steps. It holds wherever the same group-to-group tuples
 // are visible as at the view from which it was read: as long as none of the
@@ -17,74 +10,27 @@ type above struct {
 	of     group
 	groups []group // without of
 	reads  int     // what it cost to find them
-	tooFar bool    // there are more than mostGroups
+	tooFar bool    // there are more than mostGroups; then groups means nothing
 	rev    uint64  // of the view
-}
-
-// aboveTable keeps what has been found out about the groups of one generation:
-// direct mapped, so that it is bounded and needs no lock. Losing an entry costs
-// a look at the tuples.
-type aboveTable struct {
-	generation uint64
-	slots      []atomic.Pointer[above]
-	used       atomic.Int32
-	change     atomic.Uint64             // the newest change that somebody has missed an entry after
-	nesting    []atomic.Pointer[changes] // by relation: of its family's
-}
-
-// changes say when the tuples that say which groups of a family contain which have
-// last changed, of all shapes.
-type changes []store.Change
-
-// leastAbove and mostAbove bound the slots of a table; it grows fourfold.
-const (
-	leastAbove = 1 << 6
-	mostAbove  = 1 << 18
-)
-
-func (t *aboveTable) slot(family int32, m group) *atomic.Pointer[above] {
-	h := hashEntry(family^m.program<<16, m.node)
-	return &t.slots[h&uint64(len(t.slots)-1)]
 }
 
 // putAbove keeps a, which was read when the family last changed at change. An
 // entry that the next write makes useless is not worth its memory, so one is
 // made only when the same change has been met before.
-func (g *Graph) putAbove(t *aboveTable, a above, change uint64) {
+func (g *Graph) putAbove(t *aboveTable, a *above, change uint64) {
 	if t.change.Swap(change) != change {
 		return
 	}
-	if t.slot(a.family, a.of).Swap(a.kept()) == nil && int(t.used.Add(1)) > len(t.slots)/2 && len(t.slots) < mostAbove {
+	if t.put(a) && int(t.used.Add(1)) > len(t.slots)/2 && len(t.slots) < mostAbove {
 		g.growAbove(t)
 	}
 }
 
-// kept returns a with groups of its own, beside it in memory if they are few: who
-// looks at it looks at them next.
-func (a above) kept() *above {
-	var room struct {
-		above
-		groups [6]group
-	}
-	if len(a.groups) > len(room.groups) {
-		a.groups = slices.Clone(a.groups)
-		return &a
-	}
-	together := &room
-	together.above = a
-	together.above.groups = append(room.groups[:0], a.groups...)
-	return &together.above
-}
-
-func (g *Graph) newAbove(generation uint64, slots int) *aboveTable {
-	return &aboveTable{generation: generation, slots: make([]atomic.Pointer[above], slots), nesting: make([]atomic.Pointer[changes], len(g.programs))}
-}
-
 func (g *Graph) growAbove(t *aboveTable) {
-	bigger := g.newAbove(t.generation, 4*len(t.slots))
+	bigger := newAboveTable(t.generation, 4*len(t.slots), len(g.programs))
 	bigger.change.Store(t.change.Load())
 	for i := range t.slots {
-		if a := t.slots[i].Load(); a != nil && bigger.slot(a.family, a.of).Swap(a) == nil {
+		if a, ok := t.at(i); ok && bigger.put(&a) {
 			bigger.used.Add(1)
 		}
 	}
@@ -95,7 +41,7 @@ func (g *Graph) growAbove(t *aboveTable) {
 func (g *Graph) aboveIn(generation uint64) *aboveTable {
 	t := g.above.Load()
 	if t == nil || t.generation < generation {
-		fresh := g.newAbove(generation, leastAbove)
+		fresh := newAboveTable(generation, leastAbove, len(g.programs))
 		if g.above.CompareAndSwap(t, fresh) {
 			return fresh
 		}
@@ -160,7 +106,8 @@ func (w *walk) knownAbove(p int32) (*aboveTable, uint64) {
 // w.groups[from:], and reports whether that are all of them.
 func (w *walk) joinAbove(from int, p int32, m group, known *aboveTable, change uint64) bool {
 	if known != nil {
-		if a := known.slot(p, m).Load(); a != nil && a.family == p && a.of == m && a.rev >= change {
+		var inline [inlineAbove]group
+		if a, ok := known.find(p, m, &inline); ok && a.rev >= change {
 			// It counts as if it had not been known.
 			return w.spendMore(a.reads) && !a.tooFar && w.addGroups(from, a.groups)
 		}
@@ -170,7 +117,7 @@ func (w *walk) joinAbove(from int, p int32, m group, known *aboveTable, change u
 		return false
 	}
 	if known != nil {
-		w.g.putAbove(known, a, change)
+		w.g.putAbove(known, &a, change)
 	}
 	return !a.tooFar && w.addGroups(from, a.groups)
 }

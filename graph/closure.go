@@ -185,6 +185,11 @@ func (w *walk) findGroups(from int, p int32) bool {
 		return true
 	}
 	known, change := w.knownAbove(p)
+	if known != nil {
+		for _, m := range w.groups[from:] {
+			known.touch(p, m)
+		}
+	}
 	for i := from; i < named; i++ {
 		if !w.joinAbove(from, p, w.groups[i], known, change) {
 			return false

@@ -1,6 +1,10 @@
 package store
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/pemba-authz/pemba/internal/prefetch"
+)
 
 // NodeNames is NodeName for each of nodes, without the types, in a fraction of
 // the time where there are many nodes. ids has the length of nodes.
@@ -20,7 +24,7 @@ func (g *generation) namesTogether(nodes []Node, ids []string) {
 		names[i] = text(load(&p.records[at+wordName]) >> (64 - textBits))
 	}
 	for i := range nodes {
-		prefetch(unsafe.Pointer(&g.strings.at(names[i])[0]))
+		prefetch.Line(unsafe.Pointer(&g.strings.at(names[i])[0]))
 	}
 	for i := range nodes {
 		_, ids[i] = g.strings.get(names[i])

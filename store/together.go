@@ -1,6 +1,10 @@
 package store
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/pemba-authz/pemba/internal/prefetch"
+)
 
 // together is how many look-ups are done step by step side by side, so that they
 // wait for memory at the same time and not one after the other.
@@ -40,7 +44,7 @@ func (g *generation) findTogether(keys []NodeKey, out []Node) {
 	for i := range keys {
 		if out[i] != 0 {
 			names[i] = g.nameBytes(out[i])
-			prefetch(unsafe.Pointer(&names[i][0]))
+			prefetch.Line(unsafe.Pointer(&names[i][0]))
 			g.touchRows(out[i])
 		}
 	}

@@ -1,6 +1,10 @@
 package store
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/pemba-authz/pemba/internal/prefetch"
+)
 
 // Touch begins to read what looking at a node begins with, so that it comes while
 // something else is done.
@@ -20,7 +24,7 @@ func (v *View) TouchRows(n Node) {
 func (g *generation) touch(n Node) {
 	if n != 0 {
 		p, at := g.nodes.at(n)
-		prefetch(unsafe.Pointer(&p.records[at]))
+		prefetch.Line(unsafe.Pointer(&p.records[at]))
 	}
 }
 
@@ -34,9 +38,9 @@ func (g *generation) touchRows(n Node) {
 		return // the rows are what touch has begun to read
 	}
 	block := p.body[uint32(second):]
-	prefetch(unsafe.Pointer(&block[0]))
+	prefetch.Line(unsafe.Pointer(&block[0]))
 	if len(block) > lineWords {
-		prefetch(unsafe.Pointer(&block[lineWords]))
+		prefetch.Line(unsafe.Pointer(&block[lineWords]))
 	}
 }
 
@@ -46,6 +50,6 @@ const lineWords = 8
 // prefetch begins to read where the search will begin.
 func (p *probe) prefetch() {
 	if slots := *p.slots; p.at < len(slots) {
-		prefetch(unsafe.Pointer(&slots[p.at]))
+		prefetch.Line(unsafe.Pointer(&slots[p.at]))
 	}
 }

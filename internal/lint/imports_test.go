@@ -30,8 +30,8 @@ var plan = []row{
 	{"authz", 4, []string{"check", "cluster", "graph", "store", "tuple"}},
 	{"check", 3, []string{"graph", "store", "tuple"}},
 	{"cluster", 3, []string{"store", "tuple"}},
-	{"graph", 2, []string{"store", "tuple"}},
-	{"store", 1, []string{"tuple"}},
+	{"graph", 2, []string{"store", "tuple", "internal/prefetch"}},
+	{"store", 1, []string{"tuple", "internal/prefetch"}},
 	{"tuple", 0, nil},
 	{"client", 1, []string{"proto", "tuple"}},
 	{"proto", 0, nil},
@@ -39,6 +39,7 @@ var plan = []row{
 	{"internal/invariant", 0, nil},
 	{"internal/telemetry", 0, nil}, // for the rim: front doors and cmd
 	{"internal/faulty", 0, nil},
+	{"internal/prefetch", 0, nil},
 	{"internal", 8, []string{everything}},
 }
 
