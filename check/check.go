@@ -119,41 +119,62 @@ func (c *Checker) Check(ctx context.Context, g *graph.Graph, v store.View, q *gr
 // CheckResolved answers r, which g has resolved at a view of v's generation, as
 // Check does. The limits are those that r was resolved with.
 func (c *Checker) CheckResolved(ctx context.Context, g *graph.Graph, v store.View, r *graph.Resolved) (graph.Answer, error) {
+	var m memory
+	a, holds := c.recall(&m, g, v, r)
+	if holds {
+		return a, nil
+	}
+	a, err := g.CheckResolved(ctx, v, r)
+	c.keep(&m, g, v, r, &a, err)
 	var done walked
-	a, err := c.answer(ctx, g, v, r, &done)
+	done.add(&a)
 	c.count(&done)
 	return a, err
 }
 
-// answer is CheckResolved that leaves its walk to be counted by others.
-func (c *Checker) answer(ctx context.Context, g *graph.Graph, v store.View, r *graph.Resolved, done *walked) (graph.Answer, error) {
-	if c.cache == nil {
-		return done.walk(ctx, g, v, r)
+// memory is what the cache knows of one question between recall and keep.
+type memory struct {
+	lookup
+	has    bool // a place in the cache, where it may be kept
+	again  bool // it came before
+	useful bool // an entry for it may be
+}
+
+// recall returns the answer that the cache has to r, if it holds. Otherwise r is
+// walked, and keep called.
+func (c *Checker) recall(m *memory, g *graph.Graph, v store.View, r *graph.Resolved) (a graph.Answer, holds bool) {
+	if m.has = false; c.cache == nil {
+		return a, false
 	}
-	k, ok := c.keyOf(g, v, r)
-	if !ok {
-		return done.walk(ctx, g, v, r)
+	if m.lookup, m.has = c.keyOf(g, v, r); !m.has {
+		return a, false
 	}
-	defer k.release()
-	again, useful := c.cameBefore(k.hash), true
-	if again {
-		e, holds := c.find(&k, v, r.Now)
-		if holds {
-			return e.answer(), nil
-		}
-		useful = c.isUseful(e)
-	} else {
+	if m.again, m.useful = c.cameBefore(m.hash), true; !m.again {
 		c.counters().misses.Add(1)
+		return a, false
 	}
-	a, err := done.walk(ctx, g, v, r)
+	e, holds := c.find(&m.lookup, v, r.Now)
+	if holds {
+		m.release()
+		return e.answer(), true
+	}
+	m.useful = c.isUseful(e)
+	return a, false
+}
+
+// keep keeps what a walk has come to, if that is worth it.
+func (c *Checker) keep(m *memory, g *graph.Graph, v store.View, r *graph.Resolved, a *graph.Answer, err error) {
+	if !m.has {
+		return
+	}
 	switch {
-	case err != nil || a.Decision == graph.Conditional || !c.isDear(&a):
-	case again && useful:
-		c.put(&k, newEntry(&k, g, v, r, a))
-	case !again:
-		c.note(k.hash)
+	case err != nil || a.Decision == graph.Conditional || !c.isDear(a):
+	case m.again && m.useful:
+		c.put(&m.lookup, newEntry(&m.lookup, g, v, r, *a))
+	case !m.again:
+		c.note(m.hash)
 	}
-	return a, err
+	m.release()
 }
 
 // seldom is how many answers of a question are left out for each that is filed,
@@ -176,12 +197,10 @@ func (c *Checker) isDear(a *graph.Answer) bool {
 // walked is what some walks have cost.
 type walked struct{ walks, steps, reads uint64 }
 
-func (w *walked) walk(ctx context.Context, g *graph.Graph, v store.View, r *graph.Resolved) (graph.Answer, error) {
-	a, err := g.CheckResolved(ctx, v, r)
+func (w *walked) add(a *graph.Answer) {
 	w.walks++
 	w.steps += uint64(a.Steps)
 	w.reads += uint64(a.Reads)
-	return a, err
 }
 
 func (c *Checker) count(w *walked) {
@@ -264,20 +283,53 @@ func (c *Checker) Batch(ctx context.Context, g *graph.Graph, v store.View, qs []
 	var (
 		resolved [together]graph.Resolved
 		errs     [together]error
-		done     walked
 	)
 	for len(qs) > 0 {
 		n := min(len(qs), together)
 		c.Resolve(g, v, qs[:n], resolved[:n], errs[:n])
-		for i := range n {
-			out[i] = Result{Err: errs[i]}
-			if errs[i] == nil {
-				out[i].Answer, out[i].Err = c.answer(ctx, g, v, &resolved[i], &done)
-			}
-		}
+		c.CheckAll(ctx, g, v, resolved[:n], errs[:n], out[:n])
 		qs, out = qs[n:], out[n:]
 	}
+}
+
+// CheckAll answers questions that Resolve has looked up the names of, each by itself,
+// in out, which has their number; errs are what was wrong with them.
+func (c *Checker) CheckAll(ctx context.Context, g *graph.Graph, v store.View, rs []graph.Resolved, errs []error, out []Result) {
+	var done walked
+	for len(rs) > 0 {
+		n := min(len(rs), together)
+		c.checkSome(ctx, g, v, rs[:n], errs[:n], out[:n], &done)
+		rs, errs, out = rs[n:], errs[n:], out[n:]
+	}
 	c.count(&done)
+}
+
+// checkSome is CheckAll for at most together questions.
+func (c *Checker) checkSome(ctx context.Context, g *graph.Graph, v store.View, rs []graph.Resolved, errs []error, out []Result, done *walked) {
+	var (
+		memories [together]memory
+		walks    [together]*graph.Resolved // of those that the cache does not answer
+		answers  [together]graph.Answer
+		failed   [together]error
+	)
+	for i := range rs {
+		out[i] = Result{Err: errs[i]}
+		if errs[i] != nil {
+			continue
+		}
+		a, holds := c.recall(&memories[i], g, v, &rs[i])
+		if out[i].Answer = a; !holds {
+			walks[i] = &rs[i]
+		}
+	}
+	g.CheckAll(ctx, v, walks[:len(rs)], answers[:len(rs)], failed[:len(rs)])
+	for i, r := range walks[:len(rs)] {
+		if r != nil {
+			out[i] = Result{answers[i], failed[i]}
+			c.keep(&memories[i], g, v, r, &answers[i], failed[i])
+			done.add(&answers[i])
+		}
+	}
 }
 
 // together is how many questions of a batch have their names looked up at a

@@ -99,7 +99,8 @@ type walk struct {
 	plain        []store.Node // see join
 	sought       store.Sought // by searches: the subjects, and their groups as far as they are known
 	seeking      bool         // the subjects are sought
-	visits       visits       // of the search that is under way
+	hunt         hunt         // the search that is under way
+	visits       visits       // of it
 	rows         store.Rows   // of the visit at hand
 	caveats      map[store.CaveatRef]value
 	remembers    bool     // it serves several decisions
@@ -181,10 +182,44 @@ func (w *walk) end() {
 const mostKept = 1024
 
 func (w *walk) answer(program int32, object store.Node) (Answer, error) {
-	v := value{level: aborted}
-	if w.err = w.ctx.Err(); w.err == nil {
-		v = w.root(program, object)
+	v, searches := w.start(program, object)
+	if !searches {
+		return w.conclude(v, program, object)
 	}
+	w.view.TouchRows(w.subjects[0].Node)
+	for w.searchOn() {
+	}
+	return w.answerSearch(program, object)
+}
+
+// start begins to decide what the question is about by a search, or else returns
+// what it has come to.
+func (w *walk) start(program int32, object store.Node) (v value, searches bool) {
+	if w.err = w.ctx.Err(); w.err != nil {
+		return value{level: aborted}, false
+	}
+	s := w.g.programs[program].search
+	switch {
+	case s < 0 || !w.maySearch():
+		return w.call(program, object), false
+	case !w.leads(program):
+		return value{level: denied}, false
+	}
+	w.beginSearch(s, object)
+	return value{}, true
+}
+
+// answerSearch is answer for a search that has come to its end.
+func (w *walk) answerSearch(program int32, object store.Node) (Answer, error) {
+	v, ok := w.endSearch()
+	if !ok {
+		v = w.call(program, object)
+	}
+	return w.conclude(v, program, object)
+}
+
+// conclude returns the answer to a question that has come to v.
+func (w *walk) conclude(v value, program int32, object store.Node) (Answer, error) {
 	if v.level == aborted && w.cycle.level == failed && w.err == nil {
 		w.depth = 0
 		v = w.solve(program, object)
@@ -204,19 +239,6 @@ func (w *walk) answer(program int32, object store.Node) (Answer, error) {
 		return Answer{Steps: w.steps, Reads: w.reads}, fmt.Errorf("walk: %w", w.err)
 	}
 	return a, nil
-}
-
-// root decides what the question is about.
-func (w *walk) root(program int32, object store.Node) value {
-	if s := w.g.programs[program].search; s >= 0 && w.maySearch() {
-		if !w.leads(program) {
-			return value{level: denied}
-		}
-		if v, ok := w.search(s, object); ok {
-			return v
-		}
-	}
-	return w.call(program, object)
 }
 
 // reaches reports whether rewrite i can grant any of the subjects.

@@ -169,6 +169,11 @@ func (w *walk) anyGroup(c *closure, n store.Node, sh *shape) value {
 // findGroups appends the groups of p's family that contain a subject to
 // w.groups[from:], and reports whether that are all of them.
 func (w *walk) findGroups(from int, p int32) bool {
+	return w.findNamed(from, p) && (!w.touchAbove(from, p) || w.findAbove(from, p))
+}
+
+// findNamed is findGroups for those groups that name a subject themselves.
+func (w *walk) findNamed(from int, p int32) bool {
 	for i := range w.subjects {
 		s := &w.subjects[i]
 		if s.Program < 0 && !hasBit(w.g.programRow(p), w.g.plainKind(s.Type)) {
@@ -180,16 +185,27 @@ func (w *walk) findGroups(from int, p int32) bool {
 			}
 		}
 	}
-	named := len(w.groups)
-	if from == named || !w.g.programs[p].nests {
-		return true
+	return true
+}
+
+// touchAbove begins to read what is above the groups of w.groups[from:], and reports
+// whether anything may be.
+func (w *walk) touchAbove(from int, p int32) bool {
+	if from == len(w.groups) || !w.g.programs[p].nests {
+		return false
 	}
-	known, change := w.knownAbove(p)
-	if known != nil {
+	if known := w.g.above.Load(); known != nil {
 		for _, m := range w.groups[from:] {
 			known.touch(p, m)
 		}
 	}
+	return true
+}
+
+// findAbove is findGroups for those groups that contain those of w.groups[from:].
+func (w *walk) findAbove(from int, p int32) bool {
+	named := len(w.groups)
+	known, change := w.knownAbove(p)
 	for i := from; i < named; i++ {
 		if !w.joinAbove(from, p, w.groups[i], known, change) {
 			return false

@@ -104,41 +104,72 @@ func (w *walk) maySearch() bool {
 	return w.given == nil && !w.usersets && !w.remembers && !w.mustWalk
 }
 
+// hunt is how far the search that is under way has come. It is made in steps, none of
+// which waits for what an earlier one has begun to read: of several questions, one
+// takes its step while others wait for memory.
+type hunt struct {
+	search   int32
+	next     int // of the visits
+	depth    int // where it begins
+	out      value
+	families []int32 // whose groups are to be found before it goes on
+	named    bool    // of the first of them, those that name a subject are known
+}
+
 // search decides a program that has a search. It gives up, with ok = false, where
 // a subject is in too many groups.
 func (w *walk) search(s int32, n store.Node) (v value, ok bool) {
-	q, depth := &w.visits, w.depth
-	q.reset()
-	w.view.TouchRows(w.subjects[0].Node)
-	q.add(visit{s, n, int32(depth)})
-	out := value{level: denied}
-	for i := 0; i < len(q.list); i++ {
-		at := q.list[i]
-		if w.depth = int(at.depth); w.depth > w.limits.Depth {
-			out = or(out, w.tooDeep())
-			break // all others are as deep
-		}
-		w.steps++
-		if out = or(out, w.look(at)); out.isSettled() {
-			break
-		}
-		if i == 0 && len(q.list) > 1 {
-			// Each of these waits for memory; what the next waits for comes meanwhile.
-			w.view.TouchRows(q.list[1].node)
-			if w.gather(w.g.searches[s].beyond); w.mustWalk {
-				break
-			}
-		}
+	w.beginSearch(s, n)
+	for w.searchOn() {
 	}
-	w.depth = depth
-	return out, !w.mustWalk
+	return w.endSearch()
+}
+
+func (w *walk) beginSearch(s int32, n store.Node) {
+	w.hunt = hunt{search: s, depth: w.depth, out: value{level: denied}}
+	w.visits.reset()
+	w.visits.add(visit{s, n, int32(w.depth)})
+}
+
+// searchOn takes the next step of a search and reports whether there are more.
+func (w *walk) searchOn() (more bool) {
+	h, q := &w.hunt, &w.visits
+	if len(h.families) > 0 {
+		return w.gatherOn() && (len(h.families) > 0 || h.next < len(q.list))
+	}
+	at := q.list[h.next]
+	if w.depth = int(at.depth); w.depth > w.limits.Depth {
+		h.out = or(h.out, w.tooDeep())
+		return false // all others are as deep
+	}
+	v, waits := w.look(at)
+	if waits {
+		return true
+	}
+	w.steps++
+	if h.out = or(h.out, v); h.out.isSettled() {
+		return false
+	}
+	if h.next++; h.next == 1 && len(q.list) > 1 {
+		// Each of these waits for memory; what the next waits for comes meanwhile.
+		w.view.TouchRows(q.list[1].node)
+		h.families = w.g.searches[h.search].beyond
+	}
+	return h.next < len(q.list)
+}
+
+// endSearch returns what a search has come to, ok = false if it has given up.
+func (w *walk) endSearch() (v value, ok bool) {
+	w.depth = w.hunt.depth
+	return w.hunt.out, !w.mustWalk
 }
 
 // look looks for the subjects in the tuples of an object, and notes where they lead.
-func (w *walk) look(at visit) value {
+// It waits if it needs groups that are to be found first: then it has done nothing.
+func (w *walk) look(at visit) (out value, waits bool) {
 	s, out := &w.g.searches[at.search], value{level: denied}
 	if isLocal(at.node) {
-		return out
+		return out, false
 	}
 	rows := &w.rows
 	rows.Open(&w.view, at.node)
@@ -146,8 +177,9 @@ func (w *walk) look(at visit) value {
 	if seek != 0 {
 		w.seekSubjects()
 	}
-	if seek&s.groups != 0 && !w.gather(s.families) {
-		return value{level: aborted}
+	if seek&s.groups != 0 && !w.hasGathered(s.families) {
+		w.hunt.families = s.families
+		return out, true
 	}
 	for rows.Next(&w.sought, seek, s.ways) {
 		r := s.roles.of(rows.Shape())
@@ -161,39 +193,60 @@ func (w *walk) look(at visit) value {
 			}
 		}
 		if r.way >= 0 && w.anyKind(w.g.searches[r.way].reach) && !w.lead(rows, sh, visit{r.way, 0, at.depth + 1}) {
-			return value{level: aborted}
+			return value{level: aborted}, false
 		}
 	}
 	if !w.spendMore(rows.Looked()) {
-		return value{level: aborted}
+		return value{level: aborted}, false
 	}
-	return out
+	return out, false
 }
 
-// gather adds to what is sought the groups of some families, and reports whether
-// they are known.
-func (w *walk) gather(families []int32) bool {
+// hasGathered reports whether the groups of all families that matter are sought.
+func (w *walk) hasGathered(families []int32) bool {
 	for _, p := range families {
-		c := w.closureOf(p)
-		if c == nil {
-			if !w.leads(p) {
-				continue
-			}
-			c, _ = w.collect(p)
-		}
-		if c == nil || !c.usable {
-			w.mustWalk = true
+		if c := w.closureOf(p); (c == nil || !c.sought) && w.leads(p) {
 			return false
 		}
-		if !c.sought {
-			c.sought = true
-			for _, m := range w.groups[c.from:c.to] {
-				if kind := w.g.programs[m.program].kind; kind >= 0 {
-					w.sought.Add(kind, m.node, every)
-				}
+	}
+	return true
+}
+
+// gatherOn takes the next step of finding the groups of the families that the search
+// asks for, which are then sought. It reports whether the search may go on.
+func (w *walk) gatherOn() bool {
+	h := &w.hunt
+	p := h.families[0]
+	c := w.closureOf(p)
+	switch {
+	case c == nil && !w.leads(p):
+		h.families = h.families[1:]
+		return true
+	case c == nil:
+		c = w.newClosure(p)
+		if c.usable = w.findNamed(c.from, p); c.usable && w.touchAbove(c.from, p) {
+			h.named = true
+			return true
+		}
+		c.to = len(w.groups)
+	case h.named:
+		h.named = false
+		c.usable = w.findAbove(c.from, p)
+		c.to = len(w.groups)
+	}
+	if !c.usable {
+		w.mustWalk = true
+		return false
+	}
+	if !c.sought {
+		c.sought = true
+		for _, m := range w.groups[c.from:c.to] {
+			if kind := w.g.programs[m.program].kind; kind >= 0 {
+				w.sought.Add(kind, m.node, every)
 			}
 		}
 	}
+	h.families = h.families[1:]
 	return true
 }
 

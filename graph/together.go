@@ -6,7 +6,7 @@ import (
 )
 
 // together is how many names are looked up at a time, of several questions.
-const together = 16
+const together = 32
 
 // ResolveAll is Resolve for each of qs, in a fraction of the time where there are
 // many nodes: it looks for the names of several questions at a time. out and errs
@@ -37,7 +37,6 @@ func (g *Graph) resolveSome(v *store.View, qs []Question, out []Resolved, errs [
 		n++
 	}
 	v.Nodes(keys[:used], nodes[:used])
-	v.ReadAround(nodes[:used])
 	begin := 0
 	for i, end := range ends[:n] {
 		if errs[i] = nil; begin == end || !g.settle(v, &qs[i], &out[i], nodes[begin:end]) {

@@ -201,7 +201,7 @@ func (b *builder) buildNode(p *page, ps []placed) error {
 	if rows > 2 {
 		block = p.take(blockWords(rows))
 		p.body[block] = uint64(rows)
-		r[wordSecond] = isBlock | uint64(block)
+		r[wordSecond] = blockOf(block, rows)
 	}
 	for row := range runs(ps, sameRow) {
 		value, err := b.buildRow(p, row)

@@ -9,7 +9,7 @@ import "sync/atomic"
 //
 //	record  name (textBits) and shapes (a filter of the keys), two keys, two values
 //	value   of a row: its only posting; else isList, bigList: where its postings
-//	        are. The second value may be isBlock: where all rows are instead.
+//	        are. The second value may be isBlock: where all rows are instead, and how many have room there.
 //	block   rows in use and room, their shapes by direction, keys by twos, values
 //	list    counters, room, postings in use, then the postings, oldest first
 //

@@ -68,7 +68,7 @@ func (p *page) addRow(at int, key rowKey, value uint64) (lack int) {
 		p.putInBlock(block, rowKey(keys), r[wordFirst])
 		p.putInBlock(block, rowKey(keys>>32), second)
 		p.putInBlock(block, key, value)
-		store(&r[wordSecond], isBlock|uint64(block))
+		store(&r[wordSecond], blockOf(block, room))
 	}
 	if lack == 0 {
 		store(&r[wordName], r[wordName]|key.bit())
@@ -94,10 +94,19 @@ func (p *page) addToBlock(r []uint64, key rowKey, value uint64) (lack int) {
 	copy(to[valuesAt(uint64(bigger)):], from[valuesAt(uint64(room)):])
 	to[0] = rows<<32 | uint64(bigger)
 	p.putInBlock(block, key, value)
-	store(&r[wordSecond], isBlock|uint64(block))
+	store(&r[wordSecond], blockOf(block, bigger))
 	p.waste += blockWords(room)
 	return 0
 }
+
+// blockOf returns the value that leads to a block. It has the room, too, so that all
+// of the block is read at once (touchRows).
+func blockOf(block, room int) uint64 {
+	return isBlock | uint64(min(room, mostRoom))<<32 | uint64(block)
+}
+
+// mostRoom bounds the room that a value has.
+const mostRoom = 1<<16 - 1
 
 func blockWords(room int) int { return blockHead + room + (room+1)/2 }
 
@@ -209,7 +218,7 @@ func (p *page) copyNode(from *page, at int) {
 	block := p.take(blockWords(rows))
 	p.body[block] = uint64(rows)
 	from.rows(at, func(key rowKey, value *uint64) { p.putInBlock(block, key, p.copyList(from, *value)) })
-	r[wordSecond] = isBlock | uint64(block)
+	r[wordSecond] = blockOf(block, rows)
 }
 
 // copyList copies a value and, if it has one, its list.

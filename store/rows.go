@@ -1,6 +1,11 @@
 package store
 
-import "math/bits"
+import (
+	"math/bits"
+	"unsafe"
+
+	"github.com/pemba-authz/pemba/internal/prefetch"
+)
 
 // Rows steps through the rows of an object at which it is worth looking: those
 // that lead on, and those that have one of a few nodes.
@@ -110,9 +115,10 @@ func (r *Rows) more(sought *Sought, seek, ways ShapeMask) bool {
 		return false
 	}
 	n = min(n, atOnce)
-	var wanted [soughtKinds]ShapeMask // by kind
-	for i := range wanted {
-		wanted[i] = sought.masks[i]&seek | ways
+	m := &sought.masks
+	wanted := [soughtKinds]ShapeMask{ // by kind
+		m[0]&seek | ways, m[1]&seek | ways, m[2]&seek | ways, m[3]&seek | ways,
+		m[4]&seek | ways, m[5]&seek | ways, m[6]&seek | ways, m[7]&seek | ways,
 	}
 	keys := r.words[int(r.keys)+r.from/2:][:(n+1)/2]
 	kinds, last := sought.kinds, uint64(len(sought.kinds)-1)
@@ -127,8 +133,20 @@ func (r *Rows) more(sought *Sought, seek, ways ShapeMask) bool {
 	if n&1 == 1 { // the last key has no other beside it
 		todo &= 1<<(n&63) - 1
 	}
-	r.todo = todo
+	if r.todo = todo; todo&(todo-1) != 0 {
+		r.touchLists()
+	}
 	return true
+}
+
+// touchLists begins to read the lists of the rows that are to be stepped to.
+func (r *Rows) touchLists() {
+	for todo := r.todo; todo != 0; todo &= todo - 1 {
+		value := load(&r.words[r.values+uint32(r.from+bits.TrailingZeros64(todo))])
+		if value >= isList && value < isBlock {
+			prefetch.Line(unsafe.Pointer(&r.p.body[uint32(value)]))
+		}
+	}
 }
 
 // seek finds out which of some nodes a row of several postings has.

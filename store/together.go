@@ -7,8 +7,12 @@ import (
 )
 
 // together is how many look-ups are done step by step side by side, so that they
-// wait for memory at the same time and not one after the other.
-const together = 16
+// wait for memory at the same time and not one after the other: so many that what a
+// step has begun to read for the first of them is there when the last one has begun.
+const together = 32
+
+// few is how many of them have little room to be made empty first: those of one question.
+const few = 8
 
 // NodeKey names an object or subject.
 type NodeKey struct {
@@ -27,29 +31,44 @@ func (v *View) Nodes(keys []NodeKey, out []Node) {
 	}
 }
 
+// lookUp is one of several look-ups of names.
+type lookUp struct {
+	probe probe
+	name  []byte // of the node that has been found, to be compared
+}
+
 // findTogether finds the nodes of at most together keys.
 func (g *generation) findTogether(keys []NodeKey, out []Node) {
-	var (
-		probes [together]probe
-		names  [together][]byte
-	)
-	for i := range keys {
-		probes[i] = g.nodeIndex.probe(hashNode(keys[i].Type, keys[i].ID))
-		probes[i].prefetch()
+	if len(keys) <= few {
+		var room [few]lookUp
+		g.lookUp(room[:len(keys)], keys, out)
+		return
 	}
-	for i := range keys {
-		out[i] = Node(probes[i].next())
+	var room [together]lookUp
+	g.lookUp(room[:len(keys)], keys, out)
+}
+
+func (g *generation) lookUp(ups []lookUp, keys []NodeKey, out []Node) {
+	keys, out = keys[:len(ups)], out[:len(ups)]
+	for i := range ups {
+		u := &ups[i]
+		u.probe = g.nodeIndex.probe(hashNode(keys[i].Type, keys[i].ID))
+		u.probe.prefetch()
+	}
+	for i := range ups {
+		out[i] = Node(ups[i].probe.next())
 		g.touch(out[i])
 	}
-	for i := range keys {
+	for i := range ups {
 		if out[i] != 0 {
-			names[i] = g.nameBytes(out[i])
-			prefetch.Line(unsafe.Pointer(&names[i][0]))
-			g.touchRows(out[i])
+			name := g.nameBytes(out[i])
+			prefetch.Line(unsafe.Pointer(&name[0]))
+			ups[i].name = name
+			g.touchAhead(out[i])
 		}
 	}
-	for i := range keys {
-		out[i] = g.confirm(&keys[i], out[i], names[i], &probes[i])
+	for i := range ups {
+		out[i] = g.confirm(&keys[i], out[i], ups[i].name, &ups[i].probe)
 	}
 }
 
@@ -62,48 +81,4 @@ func (g *generation) confirm(key *NodeKey, n Node, name []byte, p *probe) Node {
 		}
 	}
 	return n
-}
-
-// ReadAround reads what it takes to look at nodes, of which Nodes has just read
-// the names, and at the first node that each of them has in its first row: where
-// the folder of a file, and the group of a user, most often stand. It decides
-// nothing; what is then looked at one after the other has come side by side.
-func (v *View) ReadAround(nodes []Node) {
-	for len(nodes) > 0 {
-		n := min(len(nodes), together)
-		v.g.readAround(nodes[:n])
-		nodes = nodes[n:]
-	}
-}
-
-func (g *generation) readAround(nodes []Node) {
-	var (
-		pages [together]*page
-		first [together]uint64 // of values, then of postings
-	)
-	for i, n := range nodes {
-		if n == 0 || n > Node(g.nodes.len()) {
-			continue
-		}
-		p, at := g.nodes.at(n)
-		pages[i], first[i] = p, load(&p.records[at+wordFirst])
-		if second := load(&p.records[at+wordSecond]); second>>61 == isBlock>>61 {
-			_, values, _ := p.blockAt(uint64(uint32(second)))
-			first[i] = load(&p.body[values])
-		}
-	}
-	for i, p := range pages[:len(nodes)] {
-		if v := first[i]; v >= isList && v < isBlock {
-			first[i] = load(&p.body[uint32(v)+1])
-		}
-	}
-	for i := range nodes {
-		if first[i] >= isList || posting(first[i]).node() > Node(g.nodes.len()) {
-			first[i] = 0
-		}
-		g.touch(posting(first[i]).node())
-	}
-	for _, y := range first[:len(nodes)] {
-		g.touchRows(posting(y).node())
-	}
 }

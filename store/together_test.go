@@ -9,7 +9,7 @@ func TestNodes_FindsWhatNodeFinds(t *testing.T) {
 	s := filled(t, 3000)
 	v := must[View](t)(s.View("default", 0))
 	doc, user := s.Symbols().Lookup("doc"), s.Symbols().Lookup("user")
-	for _, n := range []int{0, 1, together, 3*together + 1} {
+	for _, n := range []int{0, 1, few, few + 1, together, 3*together + 1} {
 		var keys []NodeKey
 		for i := range n {
 			keys = append(keys, NodeKey{[]Sym{doc, user, 0}[i%3], fmt.Sprint([]string{"doc-", "user-", "none-", ""}[i%4], i)})

@@ -37,19 +37,38 @@ func (g *generation) touchRows(n Node) {
 	if second>>61 != isBlock>>61 {
 		return // the rows are what touch has begun to read
 	}
-	block := p.body[uint32(second):]
-	prefetch.Line(unsafe.Pointer(&block[0]))
-	if len(block) > lineWords {
-		prefetch.Line(unsafe.Pointer(&block[lineWords]))
+	words := min(blockWords(int(second>>32&mostRoom)), mostTouched)
+	prefetch.Lines(unsafe.Pointer(&p.body[uint32(second)]), 8*words)
+}
+
+// touchAhead is touchRows, and touch for the first node that a node without a block
+// leads to: the folder of a file.
+func (g *generation) touchAhead(n Node) {
+	p, at := g.nodes.at(n)
+	if second := load(&p.records[at+wordSecond]); second>>61 == isBlock>>61 {
+		g.touchRows(n)
+	} else if first := load(&p.records[at+wordFirst]); first < isList {
+		if to := posting(first).node(); to <= Node(g.nodes.len()) {
+			g.touch(to)
+		}
 	}
 }
 
-// lineWords is how many words a line of memory has on most machines.
-const lineWords = 8
+// mostTouched is how many words of a block are read ahead.
+const mostTouched = 64
 
 // prefetch begins to read where the search will begin.
 func (p *probe) prefetch() {
 	if slots := *p.slots; p.at < len(slots) {
 		prefetch.Line(unsafe.Pointer(&slots[p.at]))
+	}
+}
+
+// TouchObjects begins to read what PlainObjects reads of a row that is a list. It
+// waits for what TouchRows has begun to read.
+func (v *View) TouchObjects(subject Node, shape ShapeID) {
+	p, at := v.g.nodes.at(subject)
+	if value := p.value(at, keyOf(shape, reverse)); value >= isList && value < isBlock {
+		prefetch.Line(unsafe.Pointer(&p.body[uint32(value)]))
 	}
 }

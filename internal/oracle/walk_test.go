@@ -1,7 +1,9 @@
 package oracle
 
 import (
+	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -58,7 +60,9 @@ func compareAll(w *world, count *tally) {
 	rev := uint64(2 + w.rand.IntN(len(w.entries)-1))
 	base := random.Asker(w.rand, w.schema)
 	table := w.solve(rev, &base)
-	for _, q := range questions(w.rand, table, base, 8) {
+	qs := questions(w.rand, table, base, 8)
+	w.compareTogether(rev, qs)
+	for _, q := range qs {
 		got := ask(w.t, w.graph, w.store, rev, q)
 		want := table[Atom{q.Object, q.Permission}]
 		count.values[want.Value()]++
@@ -68,6 +72,34 @@ func compareAll(w *world, count *tally) {
 		if why := disagreement(w.schema, table, &q, got); why != "" {
 			c := kase{w.schema, w.tuples[rev], q}
 			w.t.Fatalf("seed %d, revision %d: %s\nreduced:\n%s", w.seed, rev, why, reduce(w.t, c))
+		}
+	}
+}
+
+// compareTogether expects of questions that are walked side by side what each comes
+// to alone, to the last read.
+func (w *world) compareTogether(rev uint64, qs []graph.Question) {
+	v, err := w.store.View(tenant, rev)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	resolved, errs := make([]graph.Resolved, len(qs)), make([]error, len(qs))
+	w.graph.ResolveAll(v, qs, resolved, errs)
+	rs := make([]*graph.Resolved, len(qs))
+	for i := range rs {
+		if errs[i] == nil && w.rand.IntN(8) > 0 {
+			rs[i] = &resolved[i]
+		}
+	}
+	answers, failed := make([]graph.Answer, len(qs)), make([]error, len(qs))
+	w.graph.CheckAll(context.Background(), v, rs, answers, failed)
+	for i := range qs {
+		want, wantErr := graph.Answer{}, error(nil)
+		if rs[i] != nil {
+			want, wantErr = w.graph.Check(context.Background(), v, &qs[i])
+		}
+		if !reflect.DeepEqual(answers[i], want) || fmt.Sprint(failed[i]) != fmt.Sprint(wantErr) {
+			w.t.Fatalf("seed %d, revision %d: %+v: %+v %v together, %+v %v alone", w.seed, rev, qs[i], answers[i], failed[i], want, wantErr)
 		}
 	}
 }

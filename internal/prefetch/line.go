@@ -10,3 +10,8 @@ import "unsafe"
 //
 //go:noescape
 func Line(p unsafe.Pointer)
+
+// Lines is Line for all lines of n bytes from p on, one at least.
+//
+//go:noescape
+func Lines(p unsafe.Pointer, n int)

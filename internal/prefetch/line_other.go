@@ -7,3 +7,6 @@ import "unsafe"
 
 // Line does nothing where it is not known how to.
 func Line(unsafe.Pointer) {}
+
+// Lines does nothing where it is not known how to.
+func Lines(unsafe.Pointer, int) {}
