@@ -35,6 +35,7 @@ func (v *View) Nodes(keys []NodeKey, out []Node) {
 type lookUp struct {
 	probe probe
 	name  []byte // of the node that has been found, to be compared
+	leads Node   // what its first row names
 }
 
 // findTogether finds the nodes of at most together keys.
@@ -61,14 +62,31 @@ func (g *generation) lookUp(ups []lookUp, keys []NodeKey, out []Node) {
 	}
 	for i := range ups {
 		if out[i] != 0 {
-			name := g.nameBytes(out[i])
-			prefetch.Line(unsafe.Pointer(&name[0]))
-			ups[i].name = name
-			g.touchAhead(out[i])
+			g.readAhead(out[i], &ups[i])
 		}
 	}
 	for i := range ups {
+		g.touchRows(ups[i].leads)
+	}
+	for i := range ups {
 		out[i] = g.confirm(&keys[i], out[i], ups[i].name, &ups[i].probe)
+	}
+}
+
+// readAhead begins to read a node's name, its rows if they stand in a block, and else
+// the record of the node that its first row names: a file's folder.
+func (g *generation) readAhead(n Node, u *lookUp) {
+	p, at := g.nodes.at(n)
+	r := p.records[at : at+recordWords : at+recordWords]
+	u.name = g.strings.at(text(load(&r[wordName]) >> (64 - textBits)))
+	prefetch.Line(unsafe.Pointer(&u.name[0]))
+	if second := load(&r[wordSecond]); second>>61 == isBlock>>61 {
+		p.touchBlock(second)
+	} else if first := load(&r[wordFirst]); first < isList && rowKey(load(&r[wordKeys])).dir() == forward {
+		if to := posting(first).node(); to <= Node(g.nodes.len()) {
+			u.leads = to
+			g.touch(to)
+		}
 	}
 }
 

@@ -37,21 +37,13 @@ func (g *generation) touchRows(n Node) {
 	if second>>61 != isBlock>>61 {
 		return // the rows are what touch has begun to read
 	}
-	words := min(blockWords(int(second>>32&mostRoom)), mostTouched)
-	prefetch.Lines(unsafe.Pointer(&p.body[uint32(second)]), 8*words)
+	p.touchBlock(second)
 }
 
-// touchAhead is touchRows, and touch for the first node that a node without a block
-// leads to: the folder of a file.
-func (g *generation) touchAhead(n Node) {
-	p, at := g.nodes.at(n)
-	if second := load(&p.records[at+wordSecond]); second>>61 == isBlock>>61 {
-		g.touchRows(n)
-	} else if first := load(&p.records[at+wordFirst]); first < isList {
-		if to := posting(first).node(); to <= Node(g.nodes.len()) {
-			g.touch(to)
-		}
-	}
+// touchBlock begins to read a block by the value that leads to it.
+func (p *page) touchBlock(value uint64) {
+	words := min(blockWords(int(value>>32&mostRoom)), mostTouched)
+	prefetch.Lines(unsafe.Pointer(&p.body[uint32(value)]), 8*words)
 }
 
 // mostTouched is how many words of a block are read ahead.
