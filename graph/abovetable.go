@@ -14,12 +14,16 @@ import (
 // because that is what looking for it costs. Losing one costs a look at the tuples.
 type aboveTable struct {
 	generation uint64
-	slots      []aboveSlot             // a power of two
-	large      []atomic.Pointer[above] // by slot: entries that do not fit into one
+	slots      []aboveSlot                  // a power of two
+	large      atomic.Pointer[largeEntries] // nil until there is one
 	used       atomic.Int32
 	change     atomic.Uint64             // the newest change that somebody has missed an entry after
 	nesting    []atomic.Pointer[changes] // by relation: of its family's
 }
+
+// largeEntries are those that do not fit into a slot, by slot. A table that needs
+// none has nothing that the collector would look into.
+type largeEntries []atomic.Pointer[above]
 
 // changes say when the tuples that say which groups of a family contain which have
 // last changed, of all shapes.
@@ -55,7 +59,6 @@ func newAboveTable(generation uint64, slots, programs int) *aboveTable {
 	return &aboveTable{
 		generation: generation,
 		slots:      make([]aboveSlot, slots),
-		large:      make([]atomic.Pointer[above], slots),
 		nesting:    make([]atomic.Pointer[changes], programs),
 	}
 }
@@ -120,7 +123,11 @@ func (t *aboveTable) read(at int, room *[inlineAbove]group) (a above, ok bool) {
 	}
 	if head&isLarge != 0 {
 		// Written apart from the slot, it says itself what it is about.
-		b := t.large[at].Load()
+		all := t.large.Load()
+		if all == nil {
+			return above{}, false
+		}
+		b := (*all)[at].Load()
 		if b == nil || b.family != a.family || b.of != a.of {
 			return above{}, false
 		}
@@ -159,18 +166,26 @@ func (t *aboveTable) put(a *above) (isNew bool) {
 			}
 			s[4+i/2].Store(two)
 		}
-		t.large[at].Store(nil)
 	} else {
 		head |= isLarge
-		b := *a
-		b.groups = slices.Clone(a.groups)
-		t.large[at].Store(&b)
+		t.putLarge(at, *a)
 	}
 	s[2].Store(head)
 	s[3].Store(a.rev)
 	s[1].Store(key)
 	s[0].Store(written + 2)
 	return isNew
+}
+
+func (t *aboveTable) putLarge(at int, a above) {
+	all := t.large.Load()
+	if all == nil {
+		fresh := make(largeEntries, len(t.slots))
+		t.large.CompareAndSwap(nil, &fresh)
+		all = t.large.Load()
+	}
+	a.groups = slices.Clone(a.groups)
+	(*all)[at].Store(&a)
 }
 
 // isInline reports whether a slot can hold a.
