@@ -27,7 +27,7 @@ type page struct {
 }
 
 const (
-	pageBits    = 10
+	pageBits    = 12
 	pageNodes   = 1 << pageBits
 	recordWords = 4
 	blockHead   = 3

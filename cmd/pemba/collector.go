@@ -15,6 +15,7 @@ import (
 // load, many collections a second would take processors from requests.
 const (
 	leastRoom = 32 << 20  // bytes of garbage before it is collected
+	liveShare = 16        // or what lives, divided by this: a collection has to mark and sweep that, if not to look into it
 	mostRoom  = 512 << 20 // the same, when it comes fast
 	tooOften  = 100 * time.Millisecond
 	rarely    = 250 * time.Millisecond
@@ -47,7 +48,7 @@ func tuneCollector() {
 
 // adjust is called after each collection.
 func (c *collector) adjust(now time.Time, m memory) {
-	c.room = nextRoom(c.room, now.Sub(c.last), m.scanned)
+	c.room = nextRoom(c.room, now.Sub(c.last), m)
 	c.last = now
 	// Setting it stops the world for a moment, so small changes are not worth it.
 	if p := collectorPercent(c.room, m.live); p < c.percent*9/10 || p > c.percent*11/10 {
@@ -59,19 +60,20 @@ func (c *collector) adjust(now time.Time, m memory) {
 // nextRoom returns the room for garbage after a collection that came so long
 // after the one before it. It is never less than the part of the heap that a
 // collection looks into, which is then read once a heap full at most.
-func nextRoom(room uint64, since time.Duration, scanned uint64) uint64 {
+func nextRoom(room uint64, since time.Duration, m memory) uint64 {
 	switch {
 	case since < tooOften:
 		room *= 2
 	case since > rarely:
 		room /= 2
 	}
-	return max(min(max(room, leastRoom), mostRoom), scanned)
+	return max(min(max(room, leastRoom, m.live/liveShare), mostRoom), m.scanned)
 }
 
-// collectorPercent is the GOGC value that gives garbage that much room.
+// collectorPercent is the least GOGC value that gives garbage that much room.
 func collectorPercent(room, live uint64) int {
-	return int(max(room*100/max(live, leastLive), 1))
+	live = max(live, leastLive)
+	return int((room*100 + live - 1) / live)
 }
 
 // memory is what the runtime says about the heap, in bytes.

@@ -8,29 +8,31 @@ import (
 func TestNextRoom_GrowsWithTheRateOfCollections(t *testing.T) {
 	room := uint64(0)
 	for _, step := range []struct {
-		since   time.Duration
-		scanned uint64
-		want    uint64
+		since  time.Duration
+		memory memory
+		want   uint64
 	}{
-		{time.Minute, 0, leastRoom},
-		{time.Millisecond, 0, 2 * leastRoom},
-		{time.Millisecond, 0, 4 * leastRoom},
-		{(tooOften + rarely) / 2, 0, 4 * leastRoom},
-		{time.Millisecond, 0, 8 * leastRoom},
-		{time.Millisecond, 0, 16 * leastRoom},
-		{time.Millisecond, 0, mostRoom},
-		{time.Second, 2 * mostRoom, 2 * mostRoom}, // a large heap that must be looked into
-		{time.Minute, 0, mostRoom},
-		{time.Minute, 0, mostRoom / 2},
+		{time.Minute, memory{}, leastRoom},
+		{time.Millisecond, memory{}, 2 * leastRoom},
+		{time.Millisecond, memory{}, 4 * leastRoom},
+		{(tooOften + rarely) / 2, memory{}, 4 * leastRoom},
+		{time.Millisecond, memory{}, 8 * leastRoom},
+		{time.Millisecond, memory{}, 16 * leastRoom},
+		{time.Millisecond, memory{}, mostRoom},
+		{time.Second, memory{scanned: 2 * mostRoom}, 2 * mostRoom}, // a large heap that must be looked into
+		{time.Minute, memory{}, mostRoom},
+		{time.Minute, memory{}, mostRoom / 2},
+		{time.Minute, memory{live: liveShare * 200 << 20}, 200 << 20}, // a large one that need not
+		{time.Minute, memory{live: 1 << 40}, mostRoom},
 	} {
-		if room = nextRoom(room, step.since, step.scanned); room != step.want {
-			t.Fatalf("a collection after %v, %d bytes looked into: room %d, not %d", step.since, step.scanned, room, step.want)
+		if room = nextRoom(room, step.since, step.memory); room != step.want {
+			t.Fatalf("a collection after %v with %+v: room %d, not %d", step.since, step.memory, room, step.want)
 		}
 	}
 }
 
 func TestCollectorPercent_IsTheRoomOverWhatLives(t *testing.T) {
-	for live, want := range map[uint64]int{0: 1600, 1 << 20: 1600, 64 << 20: 100, 512 << 20: 12, 1 << 40: 1} {
+	for live, want := range map[uint64]int{0: 1600, 1 << 20: 1600, 64 << 20: 100, 512 << 20: 13, 1 << 40: 1} {
 		if got := collectorPercent(64<<20, live); got != want {
 			t.Errorf("%d live bytes: %d %%, not %d %%", live, got, want)
 		}
