@@ -23,6 +23,8 @@ type search struct {
 	families []int32 // programs behind the shapes of groups
 	beyond   []int32 // and those of all searches that this one leads to
 
+	few *store.Few // of the shapes that matter, if they are
+
 	// Which shapes matter: if they occur with a subject, with a group, in any case.
 	names, groups, ways store.ShapeMask
 }
@@ -181,7 +183,7 @@ func (w *walk) look(at visit) (out value, waits bool) {
 		w.hunt.families = s.families
 		return out, true
 	}
-	for rows.Next(&w.sought, seek, s.ways) {
+	for rows.NextOf(s.few, &w.sought, seek, s.ways) {
 		r := s.roles.of(rows.Shape())
 		if r.id == 0 {
 			continue // it only shares its bit with one that has a role

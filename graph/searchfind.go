@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
+
+	"github.com/pemba-authz/pemba/store"
 )
 
 // Bounds on the searches of a graph; past them there are none.
@@ -177,6 +179,11 @@ func (f *searchFinder) lead(s *search) {
 		all = append(all, role{g.shapes[shape].id, shape, f.search(targets[shape]), false})
 	}
 	s.roles = g.newRoles(all)
+	ids := make([]store.ShapeID, len(all))
+	for i, r := range all {
+		ids[i] = r.id
+	}
+	s.few = g.subjectKinds.Few(ids)
 	for _, r := range all {
 		if f.note(s, r); r.way >= 0 {
 			f.ways[f.round-1] = append(f.ways[f.round-1], r.way)

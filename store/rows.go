@@ -74,12 +74,18 @@ func (r *Rows) Mask() ShapeMask { return r.mask }
 // and which has a node that is sought there; nil = nothing is sought. It reports
 // whether there is one.
 func (r *Rows) Next(sought *Sought, seek, ways ShapeMask) bool {
+	return r.NextOf(nil, sought, seek, ways)
+}
+
+// NextOf is Next where ways and seek are of shapes that few knows, if it is not nil;
+// rows of other shapes may be stepped to as well.
+func (r *Rows) NextOf(few *Few, sought *Sought, seek, ways ShapeMask) bool {
 	if sought == nil {
 		sought = &nothing
 	}
 	for {
 		for r.todo == 0 {
-			if !r.more(sought, seek, ways) {
+			if !r.more(few, sought, seek, ways) {
 				return false
 			}
 		}
@@ -108,35 +114,60 @@ func (r *Rows) Next(sought *Sought, seek, ways ShapeMask) bool {
 // more finds out which of the next rows have a shape of ways, or one of seek that
 // something is sought in. It reports whether there are further rows. No jump
 // depends on a key: there are many, and what comes next could not be foretold.
-func (r *Rows) more(sought *Sought, seek, ways ShapeMask) bool {
+func (r *Rows) more(few *Few, sought *Sought, seek, ways ShapeMask) bool {
 	r.from += atOnce
 	n := r.n - r.from
-	if n <= 0 || (sought.mask&seek|ways)&r.mask == 0 {
+	if seek &= sought.mask; few != nil {
+		seek &= sought.in(few)
+	}
+	if n <= 0 || (seek|ways)&r.mask == 0 {
 		return false
 	}
 	n = min(n, atOnce)
-	m := &sought.masks
+	keys := r.words[int(r.keys)+r.from/2:][:(n+1)/2]
+	if few != nil {
+		r.todo = dueIn(keys, seek|ways)
+	} else {
+		r.todo = sought.dueIn(keys, seek, ways)
+	}
+	if n&1 == 1 { // the last key has no other beside it
+		r.todo &= 1<<(n&63) - 1
+	}
+	if r.todo&(r.todo-1) != 0 {
+		r.touchLists()
+	}
+	return true
+}
+
+// dueIn returns which of some keys, by twos, are of rows of an object whose shape
+// may be in wanted.
+func dueIn(keys []uint64, wanted ShapeMask) (due uint64) {
+	for i := len(keys) - 1; i >= 0; i-- {
+		k := load(&keys[i])
+		odd := uint64(wanted>>(k>>33&63)) &^ (k >> 32)
+		even := uint64(wanted>>(k>>1&63)) &^ k
+		due = due<<2 | (odd&1)<<1 | even&1
+	}
+	return due
+}
+
+// dueIn returns which of some keys, by twos, are of rows of an object whose shape is
+// in ways, or in seek and of a kind that has something sought there.
+func (s *Sought) dueIn(keys []uint64, seek, ways ShapeMask) (due uint64) {
+	m := &s.masks
 	wanted := [soughtKinds]ShapeMask{ // by kind
 		m[0]&seek | ways, m[1]&seek | ways, m[2]&seek | ways, m[3]&seek | ways,
 		m[4]&seek | ways, m[5]&seek | ways, m[6]&seek | ways, m[7]&seek | ways,
 	}
-	keys := r.words[int(r.keys)+r.from/2:][:(n+1)/2]
-	kinds, last := sought.kinds, uint64(len(sought.kinds)-1)
-	var todo uint64
+	kinds, last := s.kinds, uint64(len(s.kinds)-1)
 	for i := len(keys) - 1; i >= 0; i-- {
 		k := load(&keys[i])
 		odd, even := k>>33, k>>1
 		odd = uint64(wanted[kinds[odd&last]&(soughtKinds-1)]>>(odd&63)) &^ (k >> 32)
 		even = uint64(wanted[kinds[even&last]&(soughtKinds-1)]>>(even&63)) &^ k
-		todo = todo<<2 | (odd&1)<<1 | even&1
+		due = due<<2 | (odd&1)<<1 | even&1
 	}
-	if n&1 == 1 { // the last key has no other beside it
-		todo &= 1<<(n&63) - 1
-	}
-	if r.todo = todo; todo&(todo-1) != 0 {
-		r.touchLists()
-	}
-	return true
+	return due
 }
 
 // touchLists begins to read the lists of the rows that are to be stepped to.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -56,21 +57,32 @@ const every = ^ShapeMask(0)
 // what is plain is as it seems.
 func (w *rowWorld) checkSeek(v View, o Node, all map[ShapeID][]tuple.Tuple) {
 	var set Sought
-	set.Reset(Kinds{0})
 	r := rand.New(rand.NewPCG(w.seed, uint64(o)))
-	for _, tuples := range all {
+	kinds := map[ShapeID]int{}
+	for shape := range all {
+		kinds[shape] = r.IntN(2) * int(shape) // of one kind, or of as many as there may be
+	}
+	set.Reset(NewKinds(kinds))
+	few := set.kinds.Few(slices.Collect(maps.Keys(all)))
+	if r.IntN(4) == 0 {
+		few = nil
+	}
+	for shape, tuples := range all {
 		_, _, s := v.g.parts(tuples[r.IntN(len(tuples))])
-		set.Add(0, s, every)
-		if len(set.nodes[0].list) == 3 {
+		for range 2 { // where it stands, and elsewhere
+			set.Add(kinds[shape], s, every)
+			shape = slices.MaxFunc(slices.Collect(maps.Keys(all)), func(a, b ShapeID) int { return int(a) - int(b) })
+		}
+		if set.seeks() == 3 {
 			break
 		}
 	}
 	mask := ShapeMask(r.Uint64())
 	hit := map[ShapeID]bool{}
 	var rows Rows
-	for rows.Open(&v, o); rows.Next(&set, mask, 0); {
+	for rows.Open(&v, o); rows.NextOf(few, &set, mask, 0); {
 		n, plain := rows.Hit()
-		if !mask.Has(rows.Shape()) || !set.nodes[0].has(n) || hit[rows.Shape()] {
+		if !mask.Has(rows.Shape()) || !set.nodes[set.kindOf(rows.Shape())].has(n) || hit[rows.Shape()] {
 			w.Fatalf("seed %d: stepped to shape %d of node %d for %d", w.seed, rows.Shape(), o, n)
 		}
 		hit[rows.Shape()] = true
@@ -82,11 +94,19 @@ func (w *rowWorld) checkSeek(v View, o Node, all map[ShapeID][]tuple.Tuple) {
 	for shape, tuples := range all {
 		for _, tp := range tuples {
 			_, _, s := v.g.parts(tp)
-			if mask.Has(shape) && set.nodes[0].has(s) && !hit[shape] {
+			if mask.Has(shape) && set.nodes[set.kindOf(shape)].has(s) && !hit[shape] {
 				w.Fatalf("seed %d: %s is not sought at %d", w.seed, tp, v.Revision())
 			}
 		}
 	}
+}
+
+// seeks returns how many nodes are sought.
+func (s *Sought) seeks() (n int) {
+	for i := range s.nodes {
+		n += len(s.nodes[i].list)
+	}
+	return n
 }
 
 // checkWays steps through all rows of an object.

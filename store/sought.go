@@ -46,6 +46,24 @@ func NewKinds(kinds map[ShapeID]int) Kinds {
 	return all
 }
 
+// A Few says of a few shapes, no two of which share a bit of a ShapeMask, of which
+// kind their subjects are: then masks alone say what is sought where.
+type Few [soughtKinds]ShapeMask // the shapes of each kind
+
+// Few returns what holds of these shapes, nil if two of them share a bit.
+func (k Kinds) Few(shapes []ShapeID) *Few {
+	var f Few
+	var all ShapeMask
+	for _, id := range shapes {
+		if all.Has(id) {
+			return nil
+		}
+		all |= id.Mask()
+		f[k.Of(id)] |= id.Mask()
+	}
+	return &f
+}
+
 // Of returns the kind of a shape's subjects.
 func (k Kinds) Of(shape ShapeID) int { return int(k[int(shape)&(len(k)-1)]) }
 
@@ -75,6 +93,15 @@ func (s *Sought) Add(kind int, n Node, mask ShapeMask) {
 
 // Mask returns the shapes in which something is sought.
 func (s *Sought) Mask() ShapeMask { return s.mask }
+
+// in returns those of a few shapes that have something sought of their kind.
+func (s *Sought) in(f *Few) (m ShapeMask) {
+	for used := s.used; used != 0; used &= used - 1 {
+		kind := bits.TrailingZeros8(used) & (soughtKinds - 1)
+		m |= s.masks[kind] & f[kind]
+	}
+	return m
+}
 
 func (s *Sought) kindOf(shape ShapeID) uint8 {
 	return s.kinds[int(shape)&(len(s.kinds)-1)] & (soughtKinds - 1)
