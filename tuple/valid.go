@@ -65,22 +65,24 @@ func ValidType(s string) bool {
 // ValidID reports whether s can identify an object. The wildcard is not an
 // object id; only a stored subject may carry it.
 func ValidID(s string) bool {
-	if len(s) == 0 || len(s) > MaxIDLen || s == Wildcard || !utf8.ValidString(s) {
+	if len(s) == 0 || len(s) > MaxIDLen || s == Wildcard {
 		return false
 	}
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '#' || c <= ' ' || c == 0x7f {
+		if c := s[i]; c-'$' >= 0x7f-'$' && c != '!' && c != '"' { // not in $ to ~: most are
+			if c >= utf8.RuneSelf {
+				return validRunes(s[i:])
+			}
 			return false
-		}
-		if c >= utf8.RuneSelf {
-			return validRunes(s[i:])
 		}
 	}
 	return true
 }
 
 func validRunes(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
 	for _, r := range s {
 		if r == '#' || unicode.IsSpace(r) || unicode.IsControl(r) {
 			return false
