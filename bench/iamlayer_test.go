@@ -57,6 +57,15 @@ func BenchmarkIAMLayerInstructions(b *testing.B) {
 	load := iamload.New(iamPlan(b))
 	w := iamLayerWorld(b, load)
 	questions, view := iamQuestions(load, 1<<12), w.view(b)
+	b.Run("Caller", func(b *testing.B) {
+		for i := range b.N {
+			q := questions[i%len(questions)]
+			q.Subjects = q.Subjects[:1]
+			if _, err := w.graph.Check(b.Context(), view, &q); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("Strings", func(b *testing.B) {
 		for i := range b.N {
 			if _, err := w.graph.Check(b.Context(), view, &questions[i%len(questions)]); err != nil {

@@ -38,7 +38,7 @@ type Answer struct {
 func (g *Graph) Check(ctx context.Context, v store.View, q *Question) (answer Answer, err error) {
 	w := walks.Get().(*walk)
 	if err = g.resolveTo(&v, q, &w.asked); err == nil {
-		answer, err = w.check(ctx, g, &v, &w.asked)
+		err = w.check(ctx, g, &v, &w.asked, &answer)
 	}
 	w.asked.forget()
 	walks.Put(w)
@@ -47,21 +47,21 @@ func (g *Graph) Check(ctx context.Context, v store.View, q *Question) (answer An
 
 // CheckResolved answers r, which g has resolved at a view of v's generation.
 // A definite answer without caveats allocates nothing.
-func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (Answer, error) {
+func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (answer Answer, err error) {
 	w := walks.Get().(*walk)
 	v.Touch(r.Object)
 	v.Touch(r.Subjects()[0].Node)
-	answer, err := w.check(ctx, g, &v, r)
+	err = w.check(ctx, g, &v, r, &answer)
 	walks.Put(w)
 	return answer, err
 }
 
-// check answers r with w, which has answered others.
-func (w *walk) check(ctx context.Context, g *Graph, v *store.View, r *Resolved) (Answer, error) {
+// check answers r in out with w, which has answered others.
+func (w *walk) check(ctx context.Context, g *Graph, v *store.View, r *Resolved, out *Answer) error {
 	w.begin(ctx, g, v, r)
-	answer, err := w.answer(r.Program, r.Object)
+	err := w.answer(r.Program, r.Object, out)
 	w.end()
-	return answer, err
+	return err
 }
 
 var walks = sync.Pool{New: func() any { return new(walk) }}
@@ -181,15 +181,16 @@ func (w *walk) end() {
 // mostKept bounds the maps that a pooled walk keeps.
 const mostKept = 1024
 
-func (w *walk) answer(program int32, object store.Node) (Answer, error) {
+// answer answers in out what the question is about.
+func (w *walk) answer(program int32, object store.Node, out *Answer) error {
 	v, searches := w.start(program, object)
 	if !searches {
-		return w.conclude(v, program, object)
+		return w.conclude(v, program, object, out)
 	}
 	w.view.TouchRows(w.subjects[0].Node)
 	for w.searchOn() {
 	}
-	return w.answerSearch(program, object)
+	return w.answerSearch(program, object, out)
 }
 
 // start begins to decide what the question is about by a search, or else returns
@@ -210,35 +211,36 @@ func (w *walk) start(program int32, object store.Node) (v value, searches bool) 
 }
 
 // answerSearch is answer for a search that has come to its end.
-func (w *walk) answerSearch(program int32, object store.Node) (Answer, error) {
+func (w *walk) answerSearch(program int32, object store.Node, out *Answer) error {
 	v, ok := w.endSearch()
 	if !ok {
 		v = w.call(program, object)
 	}
-	return w.conclude(v, program, object)
+	return w.conclude(v, program, object, out)
 }
 
-// conclude returns the answer to a question that has come to v.
-func (w *walk) conclude(v value, program int32, object store.Node) (Answer, error) {
+// conclude makes out the answer to a question that has come to v.
+func (w *walk) conclude(v value, program int32, object store.Node, out *Answer) error {
 	if v.level == aborted && w.cycle.level == failed && w.err == nil {
 		w.depth = 0
 		v = w.solve(program, object)
 	}
-	a := Answer{Steps: w.steps, Reads: w.reads, Since: w.since, Until: w.until, UsedContext: w.usedContext}
+	*out = Answer{Steps: w.steps, Reads: w.reads}
 	switch v.level {
 	case allowed:
-		a.Decision = Allowed
+		out.Decision = Allowed
 	case conditional:
 		if v.limit {
-			return Answer{Steps: w.steps, Reads: w.reads}, w.causes[w.deep.cause]
+			return w.causes[w.deep.cause]
 		}
-		a.Decision, a.Missing = Conditional, w.missing(v.open)
+		out.Decision, out.Missing = Conditional, w.missing(v.open)
 	case failed:
-		return Answer{Steps: w.steps, Reads: w.reads}, w.causes[v.cause]
+		return w.causes[v.cause]
 	case aborted:
-		return Answer{Steps: w.steps, Reads: w.reads}, fmt.Errorf("walk: %w", w.err)
+		return fmt.Errorf("walk: %w", w.err)
 	}
-	return a, nil
+	out.Since, out.Until, out.UsedContext = w.since, w.until, w.usedContext
+	return nil
 }
 
 // reaches reports whether rewrite i can grant any of the subjects.

@@ -42,7 +42,7 @@ func (g *Graph) checkSome(ctx context.Context, v *store.View, rs []*Resolved, ou
 			n++
 			continue
 		}
-		out[i], errs[i] = w.conclude(value, r.Program, r.Object)
+		errs[i] = w.conclude(value, r.Program, r.Object, &out[i])
 	}
 	for n > 0 {
 		for _, i := range live[:n] {
@@ -55,7 +55,7 @@ func (g *Graph) checkSome(ctx context.Context, v *store.View, rs []*Resolved, ou
 				still++
 				continue
 			}
-			out[i], errs[i] = all[i].answerSearch(rs[i].Program, rs[i].Object)
+			errs[i] = all[i].answerSearch(rs[i].Program, rs[i].Object, &out[i])
 		}
 		n = still
 	}

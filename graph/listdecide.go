@@ -21,11 +21,11 @@ const mostRemembered = 1 << 14
 
 // decide answers as Check does a question that begins at that depth. It has
 // the reads of a question; the list pays for them.
-func (l *list) decide(d *decider, program int32, n store.Node, depth int) (Answer, error) {
+func (l *list) decide(d *decider, program int32, n store.Node, depth int) (a Answer, err error) {
 	w := l.ready(d)
 	for {
 		w.nextDecision(depth)
-		a, err := w.answer(program, n)
+		err = w.answer(program, n, &a)
 		crowded := d.warm && len(w.names) > 63 // names share bits that do not in a question of its own
 		l.settle(d)
 		if !crowded {
