@@ -165,7 +165,7 @@ func (w *walk) readMasks() {
 func (w *walk) end() {
 	w.g, w.view, w.ctx = nil, store.View{}, nil
 	w.rows.Close()
-	w.context, w.given, w.solver, w.err = nil, nil, nil, nil
+	w.context, w.given, w.solver, w.err, w.hunt.families = nil, nil, nil, nil, nil
 	if w.locals.n > 0 {
 		w.locals = locals{}
 	}
