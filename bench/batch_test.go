@@ -41,7 +41,7 @@ func BenchmarkBatch(b *testing.B) {
 					}
 				}
 			}
-			b.ReportMetric(float64(spent)/float64(at/n*n), "mean-ns")
+			b.ReportMetric(float64(spent)/float64(max(1, at/n*n)), "mean-ns")
 		})
 	}
 }

@@ -107,7 +107,7 @@ func (w *walk) knownAbove(p int32) (*aboveTable, uint64) {
 func (w *walk) joinAbove(from int, p int32, m group, known *aboveTable, change uint64) bool {
 	if known != nil {
 		var inline [inlineAbove]group
-		if a, ok := known.find(p, m, &inline); ok && a.rev >= change {
+		if a, ok := known.find(p, m, &inline); ok && a.rev >= change && w.showsNesting(known, p, a.rev) {
 			// It counts as if it had not been known.
 			return w.spendMore(a.reads) && !a.tooFar && w.addGroups(from, a.groups)
 		}
@@ -120,6 +120,13 @@ func (w *walk) joinAbove(from int, p int32, m group, known *aboveTable, change u
 		w.g.putAbove(known, &a, change)
 	}
 	return !a.tooFar && w.addGroups(from, a.groups)
+}
+
+// showsNesting reports whether the view shows the nesting of p's family as the one
+// of revision rev does, which may be later: somebody may have written since the walk
+// last looked for changes. They are noted before their revision can be read.
+func (w *walk) showsNesting(t *aboveTable, p int32, rev uint64) bool {
+	return rev <= w.view.Revision() || w.lastNesting(t, p) <= w.view.Revision()
 }
 
 // readAbove finds the groups that contain m by the tuples. They lie behind

@@ -58,3 +58,46 @@ func TestGroups_OfLaterRevisionsAreNotSeen(t *testing.T) {
 		}
 	}
 }
+
+// What somebody has kept at a later revision, after a walk has looked when groups were
+// nested last, is not what its view shows.
+func TestAbove_KeptMeanwhileAtALaterRevisionIsNotSeen(t *testing.T) {
+	w := newWorld(t, basic, `
+		doc:d#viewer@group:top#member
+		group:low#member@user:ann
+		group:other#member@group:another#member
+	`)
+	g, view := w.graph, w.view()
+	r, err := g.Resolve(view, w.question("doc:d#view@user:ann"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := g.types[g.typeIndex["group"]].relations["member"]
+	begin := func() (*walk, *aboveTable, uint64) {
+		walk := new(walk)
+		walk.begin(t.Context(), g, &view, &r)
+		if !walk.findNamed(0, member) || len(walk.groups) != 1 {
+			t.Fatalf("groups %v", walk.groups)
+		}
+		known, change := walk.knownAbove(member)
+		return walk, known, change
+	}
+	first, known, change := begin()
+	if known == nil {
+		t.Fatal("there is no table")
+	}
+	w.write("group:top#member@group:low#member")
+	for range 3 {
+		w.expect("doc:d#view@user:ann = allowed") // kept from the second time on
+	}
+	var room [inlineAbove]group
+	if a, ok := known.find(member, first.groups[0], &room); !ok || a.rev <= view.Revision() {
+		t.Fatalf("nothing is kept of the later revision: %+v", a)
+	}
+	if !first.joinAbove(0, member, first.groups[0], known, change) || len(first.groups) != 1 {
+		t.Errorf("a view of revision %d sees groups of a later one: %v", view.Revision(), first.groups)
+	}
+	if _, known, _ := begin(); known != nil {
+		t.Error("the change is not noticed")
+	}
+}

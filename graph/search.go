@@ -111,8 +111,9 @@ func (w *walk) maySearch() bool {
 // takes its step while others wait for memory.
 type hunt struct {
 	search   int32
-	next     int // of the visits
-	depth    int // where it begins
+	next     int  // of the visits
+	entered  bool // it waits for groups
+	depth    int  // where it begins
 	out      value
 	families []int32 // whose groups are to be found before it goes on
 	named    bool    // of the first of them, those that name a subject are known
@@ -144,11 +145,15 @@ func (w *walk) searchOn() (more bool) {
 		h.out = or(h.out, w.tooDeep())
 		return false // all others are as deep
 	}
+	if !h.entered {
+		h.entered = true
+		w.steps++
+	}
 	v, waits := w.look(at)
 	if waits {
 		return true
 	}
-	w.steps++
+	h.entered = false
 	if h.out = or(h.out, v); h.out.isSettled() {
 		return false
 	}

@@ -14,6 +14,7 @@ func (g *Graph) numberKinds() {
 		g.programs[p].kind = -1
 	}
 	n := 0
+	numbers := make(map[store.ShapeID]*int, len(g.shapes))
 	kinds := make(map[store.ShapeID]int, len(g.shapes))
 	for i := range g.shapes {
 		sh := &g.shapes[i]
@@ -28,9 +29,12 @@ func (g *Graph) numberKinds() {
 			*kind = n
 			n++
 		}
-		kinds[sh.id] = *kind
+		kinds[sh.id], numbers[sh.id] = *kind, kind
 	}
 	g.subjectKinds = store.NewKinds(kinds)
+	for id, kind := range numbers { // several may share one, all of them if the shapes' ids lie far apart
+		*kind = g.subjectKinds.Of(id)
+	}
 }
 
 // seekSubjects makes the subjects what is sought, unless they are.

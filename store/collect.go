@@ -29,7 +29,7 @@ func (sp *space) collect(horizon uint64, opts *Options) (isWorth bool) {
 func (sp *space) reclaim(n int, horizon uint64) (more bool) {
 	g := sp.gen.Load()
 	if g.heir == nil {
-		return g.nodes.tidy(max(1, n/64), horizon)
+		return g.nodes.tidy(max(1, n/256), horizon)
 	}
 	if !g.heir.step(n, horizon) {
 		return true
