@@ -48,6 +48,7 @@ func (g *Graph) Check(ctx context.Context, v store.View, q *Question) (answer An
 // CheckResolved answers r, which g has resolved at a view of v's generation.
 // A definite answer without caveats allocates nothing.
 func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (answer Answer, err error) {
+	g.touchProgram(r.Program)
 	w := walks.Get().(*walk)
 	v.Touch(r.Object)
 	v.Touch(r.Subjects()[0].Node)
@@ -58,6 +59,7 @@ func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (a
 
 // check answers r in out with w, which has answered others.
 func (w *walk) check(ctx context.Context, g *Graph, v *store.View, r *Resolved, out *Answer) error {
+	g.touchSearch(r.Program)
 	w.begin(ctx, g, v, r)
 	err := w.answer(r.Program, r.Object, out)
 	w.end()

@@ -133,6 +133,7 @@ func (g *Graph) resolveTo(v *store.View, q *Question, r *Resolved) (err error) {
 	)
 	if n := g.isKnown(q, r, keys[:]); n > 0 {
 		v.Nodes(keys[:n], nodes[:n])
+		g.touchSearch(r.Program)
 		if g.settle(v, q, r, nodes[:n]) {
 			return nil
 		}

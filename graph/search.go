@@ -2,7 +2,9 @@ package graph
 
 import (
 	"slices"
+	"unsafe"
 
+	"github.com/pemba-authz/pemba/internal/prefetch"
 	"github.com/pemba-authz/pemba/store"
 )
 
@@ -96,6 +98,21 @@ func (q *visits) find(v visit) *slot {
 		if o := &q.list[s.entry]; o.node == v.node && o.search == v.search {
 			return s
 		}
+	}
+}
+
+// touchProgram begins to read what a question about a program looks at first. In a
+// schema of thousands of programs that is in no cache.
+func (g *Graph) touchProgram(p int32) {
+	prefetch.Line(unsafe.Pointer(&g.programs[p].search))
+	prefetch.Line(unsafe.Pointer(&g.programRow(p)[0]))
+}
+
+// touchSearch begins to read a program's search. It waits for what touchProgram has
+// begun to read.
+func (g *Graph) touchSearch(p int32) {
+	if s := g.programs[p].search; s >= 0 {
+		prefetch.Lines(unsafe.Pointer(&g.searches[s]), int(unsafe.Sizeof(search{})))
 	}
 }
 

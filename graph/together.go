@@ -65,6 +65,7 @@ func (g *Graph) isKnown(q *Question, r *Resolved, keys []store.NodeKey) int {
 	if !ok {
 		return 0
 	}
+	g.touchProgram(program)
 	if r.isLong {
 		*r = Resolved{}
 	}

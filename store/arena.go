@@ -72,6 +72,9 @@ func begins(c []byte, head uint32, s string) bool {
 	if head < 0x80 && len(s) < 0x80 { // both take a byte
 		return len(c) >= 2+len(s) && c[0] == byte(head) && c[1] == byte(len(s)) && string(c[2:2+len(s)]) == s
 	}
+	if head < 1<<14 && len(s) < 0x80 { // head takes two: a large schema has many names
+		return len(c) >= 3+len(s) && c[0] == byte(head)|0x80 && c[1] == byte(head>>7) && c[2] == byte(len(s)) && string(c[3:3+len(s)]) == s
+	}
 	h, t := cut(c)
 	return h == head && t == s
 }
