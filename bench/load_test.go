@@ -143,9 +143,22 @@ func TestLoad_AnOpenLoopSaysWhenItFallsBehind(t *testing.T) {
 	if !r.Behind || r.Unsent < 300 || r.Unsent+r.Requests != 400 {
 		t.Errorf("of 400 requests %d were answered and %d not sent, behind: %v", r.Requests, r.Unsent, r.Behind)
 	}
-	load.Rate = 50
-	if r, err = load.Run(t.Context()); err != nil || r.Behind || r.Unsent != 0 {
+	load.Rate, load.Requests, load.Duration = 50, 10, 0 // no end that could come too early
+	if r, err = load.Run(t.Context()); err != nil || r.Requests != 10 || r.Unsent != 0 {
 		t.Errorf("at a rate that can be reached: %+v, %v", r, err)
+	}
+}
+
+// How late a request is depends on the machine; what that means does not.
+func TestPace_IsBehindByAHundredthOfTheRun(t *testing.T) {
+	p := pace{load: Load{Rate: 50, Requests: 10}} // 200 ms
+	for lag, want := range map[time.Duration]bool{0: false, 2 * time.Millisecond: false, 2*time.Millisecond + 1: true} {
+		if p.lag.Store(int64(lag)); p.behind(0) != want {
+			t.Errorf("the last request came %v late: behind is %v", lag, !want)
+		}
+	}
+	if p.lag.Store(0); !p.behind(1) {
+		t.Error("a request was not sent, and the run is not behind")
 	}
 }
 
