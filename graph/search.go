@@ -123,9 +123,9 @@ func (w *walk) maySearch() bool {
 	return w.given == nil && !w.usersets && !w.remembers && !w.mustWalk
 }
 
-// hunt is how far the search that is under way has come. It is made in steps, none of
-// which waits for what an earlier one has begun to read: of several questions, one
-// takes its step while others wait for memory.
+// hunt is how far the search that is under way has come. It is made in steps, each of
+// which begins to read what the next one looks at: of several questions, others take
+// theirs meanwhile.
 type hunt struct {
 	search   int32
 	next     int  // of the visits
