@@ -84,7 +84,7 @@ func (v *LayerView) TuplesOf(o tuple.Object, wanted func(relation string) bool) 
 			return
 		}
 		var rows store.Rows
-		for rows.Open(&v.view, node); rows.Next(nil, 0, ^store.ShapeMask(0)); {
+		for rows.Open(&v.view, node); rows.Next(nil, nil, 0, ^store.ShapeMask(0)); {
 			if !wanted(y.Name(y.Shape(rows.Shape()).Relation)) {
 				continue
 			}

@@ -283,29 +283,20 @@ func (c *Checker) Batch(ctx context.Context, g *graph.Graph, v store.View, qs []
 	var (
 		resolved [together]graph.Resolved
 		errs     [together]error
+		done     walked
 	)
 	for len(qs) > 0 {
 		n := min(len(qs), together)
 		c.Resolve(g, v, qs[:n], resolved[:n], errs[:n])
-		c.CheckAll(ctx, g, v, resolved[:n], errs[:n], out[:n])
+		c.checkResolved(ctx, g, v, resolved[:n], errs[:n], out[:n], &done)
 		qs, out = qs[n:], out[n:]
-	}
-}
-
-// CheckAll answers questions that Resolve has looked up the names of, each by itself,
-// in out, which has their number; errs are what was wrong with them.
-func (c *Checker) CheckAll(ctx context.Context, g *graph.Graph, v store.View, rs []graph.Resolved, errs []error, out []Result) {
-	var done walked
-	for len(rs) > 0 {
-		n := min(len(rs), together)
-		c.checkSome(ctx, g, v, rs[:n], errs[:n], out[:n], &done)
-		rs, errs, out = rs[n:], errs[n:], out[n:]
 	}
 	c.count(&done)
 }
 
-// checkSome is CheckAll for at most together questions.
-func (c *Checker) checkSome(ctx context.Context, g *graph.Graph, v store.View, rs []graph.Resolved, errs []error, out []Result, done *walked) {
+// checkResolved answers at most together questions that Resolve has looked up the names
+// of, each by itself, in out, which has their number; errs are what was wrong with them.
+func (c *Checker) checkResolved(ctx context.Context, g *graph.Graph, v store.View, rs []graph.Resolved, errs []error, out []Result, done *walked) {
 	var (
 		memories [together]memory
 		walks    [together]*graph.Resolved // of those that the cache does not answer

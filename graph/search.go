@@ -205,7 +205,7 @@ func (w *walk) look(at visit) (out value, waits bool) {
 		w.hunt.families = s.families
 		return out, true
 	}
-	for rows.NextOf(s.few, &w.sought, seek, s.ways) {
+	for rows.Next(s.few, &w.sought, seek, s.ways) {
 		r := s.roles.of(rows.Shape())
 		if r.id == 0 {
 			continue // it only shares its bit with one that has a role

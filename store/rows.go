@@ -11,7 +11,7 @@ import (
 // that lead on, and those that have one of a few nodes.
 //
 //	var rows Rows
-//	for rows.Open(&v, o); rows.Next(&sought, seek, ways); {
+//	for rows.Open(&v, o); rows.Next(few, &sought, seek, ways); {
 //		... rows.Shape() ... rows.Hit() ... rows.Iter() ...
 //	}
 //
@@ -72,14 +72,9 @@ func (r *Rows) Mask() ShapeMask { return r.mask }
 
 // Next steps to the next row whose shape is in ways, or whose shape is in seek
 // and which has a node that is sought there; nil = nothing is sought. It reports
-// whether there is one.
-func (r *Rows) Next(sought *Sought, seek, ways ShapeMask) bool {
-	return r.NextOf(nil, sought, seek, ways)
-}
-
-// NextOf is Next where ways and seek are of shapes that few knows, if it is not nil;
-// rows of other shapes may be stepped to as well.
-func (r *Rows) NextOf(few *Few, sought *Sought, seek, ways ShapeMask) bool {
+// whether there is one. If few is not nil, it knows the shapes of ways and seek, and
+// rows of others may be stepped to as well.
+func (r *Rows) Next(few *Few, sought *Sought, seek, ways ShapeMask) bool {
 	if sought == nil {
 		sought = &nothing
 	}

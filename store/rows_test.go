@@ -34,7 +34,7 @@ func (w *rowWorld) checkRows(h heldRows) {
 func (w *rowWorld) checkPlainObjects(v View, o Node) {
 	const most = 5
 	var rows Rows
-	for rows.Open(&v, o); rows.Next(nil, 0, ^ShapeMask(0)); {
+	for rows.Open(&v, o); rows.Next(nil, nil, 0, ^ShapeMask(0)); {
 		for all := rows.Iter(); all.Next(); {
 			var want []Node
 			plain := true
@@ -80,7 +80,7 @@ func (w *rowWorld) checkSeek(v View, o Node, all map[ShapeID][]tuple.Tuple) {
 	mask := ShapeMask(r.Uint64())
 	hit := map[ShapeID]bool{}
 	var rows Rows
-	for rows.Open(&v, o); rows.NextOf(few, &set, mask, 0); {
+	for rows.Open(&v, o); rows.Next(few, &set, mask, 0); {
 		n, plain := rows.Hit()
 		if !mask.Has(rows.Shape()) || !set.nodes[set.kindOf(rows.Shape())].has(n) || hit[rows.Shape()] {
 			w.Fatalf("seed %d: stepped to shape %d of node %d for %d", w.seed, rows.Shape(), o, n)
@@ -112,7 +112,7 @@ func (s *Sought) seeks() (n int) {
 // checkWays steps through all rows of an object.
 func (w *rowWorld) checkWays(v View, o Node, all map[ShapeID][]tuple.Tuple) {
 	var r Rows
-	for r.Open(&v, o); r.Next(nil, 0, ^ShapeMask(0)); {
+	for r.Open(&v, o); r.Next(nil, nil, 0, ^ShapeMask(0)); {
 		tuples := all[r.Shape()]
 		delete(all, r.Shape())
 		if n := r.Only(); n != 0 {
@@ -153,14 +153,14 @@ func TestRows_StepThroughAsManyAsThereAre(t *testing.T) {
 		set.Add(0, u, every)
 		var rows Rows
 		stepped := map[ShapeID]bool{}
-		for rows.Open(&v, o); rows.Next(&set, 0, ^ShapeMask(0)); {
+		for rows.Open(&v, o); rows.Next(nil, &set, 0, ^ShapeMask(0)); {
 			stepped[rows.Shape()] = true
 		}
 		if len(stepped) != n {
 			t.Fatalf("%d rows of %d", len(stepped), n)
 		}
 		found := 0
-		for rows.Open(&v, o); rows.Next(&set, shape.Mask(), 0); found++ {
+		for rows.Open(&v, o); rows.Next(nil, &set, shape.Mask(), 0); found++ {
 			if hit, plain := rows.Hit(); rows.Shape() != shape || hit != u || !plain {
 				t.Fatalf("%d rows: found %d in shape %d", n, hit, rows.Shape())
 			}
@@ -168,7 +168,7 @@ func TestRows_StepThroughAsManyAsThereAre(t *testing.T) {
 		if found != 1 {
 			t.Fatalf("%d rows: found %d times", n, found)
 		}
-		for rows.Open(&v, o); rows.Next(&set, ^shape.Mask(), 0); {
+		for rows.Open(&v, o); rows.Next(nil, &set, ^shape.Mask(), 0); {
 			t.Fatalf("%d rows: found in shape %d, whose bit was not asked for", n, rows.Shape())
 		}
 	}
