@@ -52,6 +52,7 @@ func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (a
 	w := walks.Get().(*walk)
 	v.Touch(r.Object)
 	v.Touch(r.Subjects()[0].Node)
+	g.touchSearch(r.Program)
 	err = w.check(ctx, g, &v, r, &answer)
 	walks.Put(w)
 	return answer, err
@@ -59,7 +60,6 @@ func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (a
 
 // check answers r in out with w, which has answered others.
 func (w *walk) check(ctx context.Context, g *Graph, v *store.View, r *Resolved, out *Answer) error {
-	g.touchSearch(r.Program)
 	w.begin(ctx, g, v, r)
 	err := w.answer(r.Program, r.Object, out)
 	w.end()

@@ -107,6 +107,12 @@ func (s *Service) retireKeys(ctx context.Context) error {
 // this one nor, as Config.Old, do not start again; until then they verify tokens, and
 // sign with the key that they have opened before.
 func (s *Service) Reseal(ctx context.Context, old *credential.MasterKey) error {
+	return s.changeKeys(ctx, "system:reseal", func(c *change) (bool, error) { return c.reseal(old) })
+}
+
+// changeKeys commits what by makes of the layer's secrets, unless it says that all
+// is done or the layer is not founded.
+func (s *Service) changeKeys(ctx context.Context, caller string, by func(*change) (done bool, err error)) error {
 	for range maxTries {
 		v, err := s.view(ctx, authz.Consistency{Level: authz.Latest})
 		if isNotFounded(err) {
@@ -116,11 +122,11 @@ func (s *Service) Reseal(ctx context.Context, old *credential.MasterKey) error {
 			return err
 		}
 		c := s.work(ctx, v)
-		done, err := c.reseal(old)
+		done, err := by(c)
 		if err != nil || done {
 			return err
 		}
-		if err = s.commitHere(ctx, authz.Caller{Name: "system:reseal"}, c); !isConflict(err) {
+		if err = s.commitHere(ctx, authz.Caller{Name: caller}, c); !isConflict(err) {
 			return err
 		}
 	}
@@ -170,24 +176,7 @@ func (c *change) reseal(old *credential.MasterKey) (done bool, err error) {
 // are void at once. It does nothing where it has been done. Accounts, authorized
 // keys and bindings are no secrets and stay.
 func (s *Service) AbandonMaster(ctx context.Context, fingerprint string) error {
-	for range maxTries {
-		v, err := s.view(ctx, authz.Consistency{Level: authz.Latest})
-		if isNotFounded(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		c := s.work(ctx, v)
-		done, err := c.abandon(fingerprint)
-		if err != nil || done {
-			return err
-		}
-		if err = s.commitHere(ctx, authz.Caller{Name: "system:abandon"}, c); !isConflict(err) {
-			return err
-		}
-	}
-	return &Error{Code: authz.Aborted, Reason: "TOO_BUSY", Message: "the signing keys keep changing", Fix: "try again shortly"}
+	return s.changeKeys(ctx, "system:abandon", func(c *change) (bool, error) { return c.abandon(fingerprint) })
 }
 
 func (c *change) abandon(fingerprint string) (done bool, err error) {
