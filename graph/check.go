@@ -61,6 +61,7 @@ func (g *Graph) CheckResolved(ctx context.Context, v store.View, r *Resolved) (a
 // check answers r in out with w, which has answered others.
 func (w *walk) check(ctx context.Context, g *Graph, v *store.View, r *Resolved, out *Answer) error {
 	w.begin(ctx, g, v, r)
+	w.beginOrder()
 	err := w.answer(r.Program, r.Object, out)
 	w.end()
 	return err
@@ -107,6 +108,13 @@ type walk struct {
 	caveats      map[store.CaveatRef]value
 	remembers    bool     // it serves several decisions
 	mustWalk     bool     // a subject is in too many groups for searches
+	order        Order    // of branches
+	reordered    bool     // some did not come in the fixed order
+	measures     bool     // what branches cost is taken in
+	explores     bool     // one of them may still come out of turn for that
+	questions    uint32   // that the scratch has served
+	dice         uint64   // of Shuffled
+	vain         cost     // what was decided in vain, before the walk began again
 	names        []string // missing caveat parameters, by bit
 	causes       []error  // of failed values
 	deep         value    // what the depth limit puts in, once it has
@@ -114,6 +122,9 @@ type walk struct {
 	solver       *solver  // takes over then
 	err          error    // why the walk is given up
 }
+
+// cost is what a walk has done so far.
+type cost struct{ steps, reads int }
 
 func (w *walk) begin(ctx context.Context, g *Graph, v *store.View, r *Resolved) {
 	w.g, w.view, w.ctx = g, *v, ctx
@@ -129,6 +140,7 @@ func (w *walk) begin(ctx context.Context, g *Graph, v *store.View, r *Resolved) 
 	w.memo.reset()
 	w.closures, w.groups = w.closures[:0], w.groups[:0]
 	w.remembers, w.mustWalk = false, false
+	w.order, w.reordered, w.vain = Fixed, false, cost{}
 	w.sought.Reset(g.subjectKinds)
 	w.seeking = false
 	w.masks, w.mask = w.masks[:0], 0
@@ -223,11 +235,14 @@ func (w *walk) answerSearch(program int32, object store.Node, out *Answer) error
 
 // conclude makes out the answer to a question that has come to v.
 func (w *walk) conclude(v value, program int32, object store.Node, out *Answer) error {
+	if w.mayDiffer(v) {
+		v = w.inFixedOrder(program, object)
+	}
 	if v.level == aborted && w.cycle.level == failed && w.err == nil {
 		w.depth = 0
 		v = w.solve(program, object)
 	}
-	*out = Answer{Steps: w.steps, Reads: w.reads}
+	*out = Answer{Steps: w.vain.steps + w.steps, Reads: w.vain.reads + w.reads}
 	switch v.level {
 	case allowed:
 		out.Decision = Allowed

@@ -35,6 +35,7 @@ func (g *Graph) checkSome(ctx context.Context, v *store.View, rs []*Resolved, ou
 		w := walks.Get().(*walk)
 		all[i] = w
 		w.begin(ctx, g, v, r)
+		w.beginOrder()
 		value, searches := w.start(r.Program, r.Object)
 		if searches {
 			w.touchGroups()

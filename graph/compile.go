@@ -55,6 +55,7 @@ func Compile(s *Schema, y *store.Symbols) (*Graph, error) {
 	c.g.numberKinds()
 	c.g.findFamilies()
 	c.g.findSearches(users)
+	c.g.findOrderings()
 	return c.g, nil
 }
 

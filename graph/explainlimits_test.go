@@ -213,6 +213,7 @@ func TestExplain_FewerReadsLeaveReasonsOut(t *testing.T) {
 	}
 	w := newWorld(t, strings.Replace(forwardOnly, "permission never", "permission mixed = (approved + folder->view) - (banned + folder->view)\n\tpermission never", 1),
 		b.String()+"group:g3#member@user:ann\ndoc:a#viewer@user:bob\nfolder:f3#owner@user:ann\ndoc:a#approved@user:bob")
+	w.graph.SetOrder(Fixed) // for a limit is met in one order and not in another
 	left := 0
 	for _, text := range []string{"doc:a#see@user:ann", "doc:a#see@user:bob", "doc:a#see@user:eve", "doc:a#mixed@user:ann", "doc:a#mixed@user:bob"} {
 		full := map[string]Outcome{}

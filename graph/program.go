@@ -8,7 +8,8 @@ import (
 
 // Graph is a compiled schema: one program per relation and permission, held in
 // dense slices that refer to each other by index. It is immutable and safe for
-// concurrent use; only the caches behind Depends and ListObjects grow.
+// concurrent use; only caches and what is measured
+// of it change.
 type Graph struct {
 	id     uint64
 	schema *Schema
@@ -36,9 +37,14 @@ type Graph struct {
 	above   atomic.Pointer[aboveTable] // see joinAbove
 	depends atomic.Pointer[map[dependsKey]dependsOn]
 
-	masks    []store.ShapeMask // by rewrite: see computeMasks
-	weights  []int32           // by rewrite: see computeWeights
-	looping  []bool            // by rewrite: see computeLoops
+	masks   []store.ShapeMask // by rewrite: see computeMasks
+	weights []int32           // by rewrite: see computeWeights
+	looping []bool            // by rewrite: see computeLoops
+
+	order     atomic.Int32 // an Order
+	orderings []*ordering
+	orderOf   []int32 // by rewrite: of orderings, from 1; 0 = fixed
+
 	backward atomic.Pointer[map[int32]*backward]
 }
 

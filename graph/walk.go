@@ -5,9 +5,9 @@ import (
 )
 
 // eval decides rewrite i on object n. There is one small evaluator per kind of
-// rewrite, and three short cuts: a union stops at allowed, an intersection at
-// denied, an exclusion where its base is denied. Nothing else may be skipped,
-// so that the answer does not depend on the order of evaluation. Branches that
+// rewrite, and two short cuts: a union stops at allowed, an intersection and an
+// exclusion at denied. Nothing else may be skipped, so that the answer does not
+// depend on the order of evaluation, which order.go chooses. Branches that
 // cannot reach any of the question's subjects are denied without a look.
 func (w *walk) eval(i int32, n store.Node) value {
 	r := w.g.rewrites[i]
@@ -23,11 +23,11 @@ func (w *walk) eval(i int32, n store.Node) value {
 	case opCall:
 		return w.call(r.from, n)
 	case opUnion:
-		return w.union(r.span, n)
+		return w.union(i, r.span, n)
 	case opIntersection:
-		return w.intersection(r.span, n)
+		return w.intersection(i, r.span, n)
 	case opExclusion:
-		return w.exclusion(r.from, r.to, n)
+		return w.exclusion(i, r.from, r.to, n)
 	case opArrow:
 		return w.arrow(r.span, n)
 	case opAll:
@@ -36,41 +36,65 @@ func (w *walk) eval(i int32, n store.Node) value {
 	return value{}
 }
 
-func (w *walk) union(kids span, n store.Node) value {
+func (w *walk) union(i int32, kids span, n store.Node) value {
 	out, has := value{level: denied}, w.shapesAt(n)
-	for _, k := range w.g.kids[kids.from:kids.to] {
+	children, trial := w.g.kids[kids.from:kids.to], w.inOrder(i)
+	for j := range children {
+		at := trial.order.at(j)
+		k := children[at]
 		if mask := w.g.masks[k]; mask != 0 && has&mask == 0 || !w.reaches(k) {
 			continue
 		}
-		if out = or(out, w.eval(k, n)); out.isSettled() {
+		out = or(out, w.eval(k, n))
+		w.tried(&trial, at, out.level == allowed)
+		if out.isSettled() {
 			return out
 		}
 	}
 	return out
 }
 
-func (w *walk) intersection(kids span, n store.Node) value {
+func (w *walk) intersection(i int32, kids span, n store.Node) value {
 	children := w.g.kids[kids.from:kids.to]
 	for _, k := range children {
 		if !w.reaches(k) {
 			return value{level: denied}
 		}
 	}
-	out := value{level: allowed}
-	for _, k := range children {
-		if out = and(out, w.eval(k, n)); out.level == denied || out.level == aborted {
+	out, trial := value{level: allowed}, w.inOrder(i)
+	for j := range children {
+		at := trial.order.at(j)
+		out = and(out, w.eval(children[at], n))
+		w.tried(&trial, at, out.level == denied)
+		if out.level == denied || out.level == aborted {
 			return out
 		}
 	}
 	return out
 }
 
-func (w *walk) exclusion(base, minus int32, n store.Node) value {
-	v := w.eval(base, n)
-	if v.level == denied || v.level == aborted || !w.reaches(minus) {
-		return v
+// exclusion is the intersection of its base and the contrary of the other branch.
+func (w *walk) exclusion(i, base, minus int32, n store.Node) value {
+	if !w.reaches(minus) {
+		return w.eval(base, n)
 	}
-	return and(v, w.contrary(minus, n))
+	if !w.reaches(base) {
+		return value{level: denied}
+	}
+	out, trial := value{level: allowed}, w.inOrder(i)
+	for j := range 2 {
+		at := trial.order.at(j)
+		if at == 0 {
+			out = and(out, w.eval(base, n))
+		} else {
+			out = and(out, w.contrary(minus, n))
+		}
+		w.tried(&trial, at, out.level == denied)
+		if out.level == denied || out.level == aborted {
+			return out
+		}
+	}
+	return out
 }
 
 // contrary decides "not rewrite i". What is in progress outside must not be

@@ -91,6 +91,8 @@ func (w *world) compareTogether(rev uint64, qs []graph.Question) {
 			rs[i] = &resolved[i]
 		}
 	}
+	w.graph.SetOrder(graph.Fixed) // or else what is read depends on what was asked before
+	defer w.graph.SetOrder(w.order())
 	answers, failed := make([]graph.Answer, len(qs)), make([]error, len(qs))
 	w.graph.CheckAll(context.Background(), v, rs, answers, failed)
 	for i := range qs {
