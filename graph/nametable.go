@@ -3,61 +3,86 @@ package graph
 import (
 	"hash/maphash"
 	"math/bits"
+	"strings"
+	"unsafe"
+
+	"github.com/pemba-authz/pemba/internal/prefetch"
 )
 
 // nameTable finds types and relations by their names: a hash table by open
-// addressing, a power of two and a quarter full at most, so that a name takes one
-// look and one comparison. Each question has three names.
+// addressing, a power of two and half full at most. Each question has three names.
+// A large schema has the same names in many types, so a name is kept once.
 type nameTable struct {
 	slots []nameSlot
+	names []string
 }
 
 // nameSlot is a name of a type, or of a relation or permission of type of.
 type nameSlot struct {
-	name string // "" = the slot is empty
+	tag  uint32 // of the hash; 0 = the slot is empty
 	of   int32  // noType = it is a type
 	is   int32  // the type or the program
+	name int32  // of names
 }
 
 const noType = -1
 
 // indexNames fills the table.
 func (g *Graph) indexNames() {
-	g.names.slots = make([]nameSlot, 1<<bits.Len(uint(4*(len(g.types)+len(g.programs)))))
+	t := &g.names
+	t.slots = make([]nameSlot, 1<<bits.Len(uint(2*(len(g.types)+len(g.programs)))))
+	known := map[string]int32{}
 	for i := range g.types {
-		g.names.add(nameSlot{g.types[i].name, noType, int32(i)})
+		t.add(known, noType, g.types[i].name, int32(i))
 	}
 	for i := range g.programs {
-		g.names.add(nameSlot{g.programs[i].name, g.programs[i].typ, int32(i)})
+		t.add(known, g.programs[i].typ, g.programs[i].name, int32(i))
 	}
 }
 
-func (t *nameTable) add(s nameSlot) {
-	if s.name != "" {
-		*t.slot(s.of, s.name) = s
+func (t *nameTable) add(known map[string]int32, of int32, name string, is int32) {
+	at, ok := known[name]
+	if !ok {
+		at = int32(len(t.names))
+		known[name] = at
+		t.names = append(t.names, strings.Clone(name)) // side by side, not all over the schema's text
 	}
+	h := hashName(of, name)
+	i := h & uint64(len(t.slots)-1)
+	for t.slots[i].tag != 0 {
+		i = (i + 1) & uint64(len(t.slots)-1)
+	}
+	t.slots[i] = nameSlot{tagOf(h), of, is, at}
 }
 
-// slot returns the slot of a name, or the empty one where it belongs.
-func (t *nameTable) slot(of int32, name string) *nameSlot {
-	mask := uint64(len(t.slots) - 1)
-	for i := hashName(of, name) & mask; ; i = (i + 1) & mask {
-		if s := &t.slots[i&uint64(len(t.slots)-1)]; s.name == "" || s.of == of && s.name == name {
-			return s
+// tagOf is what tells most names apart that have the same place.
+func tagOf(h uint64) uint32 { return uint32(h>>32) | 1 }
+
+// touch begins to read where the search for a name with hash h begins.
+func (t *nameTable) touch(h uint64) {
+	prefetch.Line(unsafe.Pointer(&t.slots[h&uint64(len(t.slots)-1)]))
+}
+
+// find returns what has that name, of hash h.
+func (t *nameTable) find(h uint64, of int32, name string) (is int32, ok bool) {
+	for i := h; ; i++ {
+		switch s := &t.slots[i&uint64(len(t.slots)-1)]; {
+		case s.tag == 0:
+			return 0, false
+		case s.tag == tagOf(h) && s.of == of && t.names[s.name] == name:
+			return s.is, true
 		}
 	}
 }
 
 // typeNamed returns the type of that name.
 func (g *Graph) typeNamed(name string) (typ int32, ok bool) {
-	s := g.names.slot(noType, name)
-	return s.is, s.name != ""
+	return g.names.find(hashName(noType, name), noType, name)
 }
 
 // programNamed returns the relation or permission of that name of a type.
 func (g *Graph) programNamed(typ int32, name string) (program int32, ok bool) {
-	s := g.names.slot(typ, name)
-	return s.is, s.name != ""
+	return g.names.find(hashName(typ, name), typ, name)
 }
 
 // nameSeed differs between processes, so that nobody can choose names that collide.
@@ -87,7 +112,11 @@ func foldName(h, w uint64) uint64 {
 	return hi ^ lo
 }
 
-func word(s string) uint64 { return uint64(half(s)) | uint64(half(s[4:]))<<32 }
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
 
 func half(s string) uint32 {
 	_ = s[3]

@@ -131,7 +131,7 @@ func (g *Graph) resolveTo(v *store.View, q *Question, r *Resolved) (err error) {
 		keys  [1 + mostInline]store.NodeKey
 		nodes [1 + mostInline]store.Node
 	)
-	if n := g.isKnown(q, r, keys[:]); n > 0 {
+	if n := g.isKnown(v, q, r, keys[:]); n > 0 {
 		v.Nodes(keys[:n], nodes[:n])
 		g.touchSearch(r.Program)
 		if g.settle(v, q, r, nodes[:n]) {

@@ -32,7 +32,7 @@ func (g *Graph) resolveSome(v *store.View, qs []Question, out []Resolved, errs [
 		n     int
 	)
 	for n < len(ends) && n < len(qs) && (n == 0 || used+1+len(qs[n].Subjects) <= len(keys)) {
-		used += g.isKnown(&qs[n], &out[n], keys[used:])
+		used += g.isKnown(v, &qs[n], &out[n], keys[used:])
 		ends[n] = used
 		n++
 	}
@@ -52,7 +52,7 @@ func (g *Graph) resolveSome(v *store.View, qs []Question, out []Resolved, errs [
 // returns how many names are left to be looked up, in keys: of the object, then of
 // the subjects. For everything else, what is wrong with a question first of all, it
 // returns 0: that is resolve's.
-func (g *Graph) isKnown(q *Question, r *Resolved, keys []store.NodeKey) int {
+func (g *Graph) isKnown(v *store.View, q *Question, r *Resolved, keys []store.NodeKey) int {
 	n := len(q.Subjects)
 	if n == 0 || n > min(mostInline, len(keys)-1) || len(q.Contextual) > 0 || q.Object.ID == tuple.Wildcard {
 		return 0
@@ -61,17 +61,12 @@ func (g *Graph) isKnown(q *Question, r *Resolved, keys []store.NodeKey) int {
 	if !ok {
 		return 0
 	}
-	program, ok := g.programNamed(typ, q.Permission)
-	if !ok {
-		return 0
-	}
-	g.touchProgram(program)
+	h := hashName(typ, q.Permission)
+	g.names.touch(h) // for when the subjects have been read
+	keys[0] = v.Seek(g.types[typ].sym, q.Object.ID)
 	if r.isLong {
 		*r = Resolved{}
 	}
-	// What is not set here is as new already. Setting all costs as much as the names.
-	r.Program, r.Context, r.Now, r.n, r.limits = program, q.Context, q.Now, int32(n), q.Limits.withDefaults()
-	keys[0].Type, keys[0].ID = g.types[typ].sym, q.Object.ID
 	for i := range q.Subjects {
 		s, out := &q.Subjects[i], &r.few[i]
 		if i > 0 && s.Type == q.Subjects[i-1].Type {
@@ -87,8 +82,15 @@ func (g *Graph) isKnown(q *Question, r *Resolved, keys []store.NodeKey) int {
 		if s.IsWildcard() {
 			return 0
 		}
-		keys[i+1].Type, keys[i+1].ID = g.types[out.Type].sym, s.ID
+		keys[i+1] = v.Seek(g.types[out.Type].sym, s.ID)
 	}
+	program, ok := g.names.find(h, typ, q.Permission)
+	if !ok {
+		return 0
+	}
+	g.touchProgram(program)
+	// What is not set here is as new already. Setting all costs as much as the names.
+	r.Program, r.Context, r.Now, r.n, r.limits = program, q.Context, q.Now, int32(n), q.Limits.withDefaults()
 	return n + 1
 }
 

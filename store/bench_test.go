@@ -224,7 +224,7 @@ func BenchmarkView_Random(b *testing.B) {
 		var out [16]Node
 		for i := 0; b.Loop(); i += len(keys) {
 			for j := range keys {
-				keys[j] = NodeKey{doc, tuples[(i+j)%len(tuples)].Object.ID}
+				keys[j] = NodeKey{Type: doc, ID: tuples[(i+j)%len(tuples)].Object.ID}
 			}
 			v.Nodes(keys[:], out[:])
 		}

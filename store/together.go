@@ -18,6 +18,17 @@ const few = 8
 type NodeKey struct {
 	Type Sym
 	ID   string
+
+	hash uint64 // 0 = it has not been begun to be looked for
+}
+
+// Seek returns the key of an object or subject and begins to look for it: Nodes goes
+// on where that has come to.
+func (v *View) Seek(typ Sym, id string) NodeKey {
+	k := NodeKey{typ, id, hashNode(typ, id)}
+	p := v.g.nodeIndex.probe(k.hash)
+	p.prefetch()
+	return k
 }
 
 // Nodes is Node for each of keys, in a fraction of the time where there are
@@ -52,9 +63,12 @@ func (g *generation) findTogether(keys []NodeKey, out []Node) {
 func (g *generation) lookUp(ups []lookUp, keys []NodeKey, out []Node) {
 	keys, out = keys[:len(ups)], out[:len(ups)]
 	for i := range ups {
-		u := &ups[i]
-		u.probe = g.nodeIndex.probe(hashNode(keys[i].Type, keys[i].ID))
-		u.probe.prefetch()
+		if h := keys[i].hash; h != 0 {
+			ups[i].probe = g.nodeIndex.probe(h)
+			continue
+		}
+		ups[i].probe = g.nodeIndex.probe(hashNode(keys[i].Type, keys[i].ID))
+		ups[i].probe.prefetch()
 	}
 	for i := range ups {
 		out[i] = Node(ups[i].probe.next())

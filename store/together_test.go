@@ -12,7 +12,10 @@ func TestNodes_FindsWhatNodeFinds(t *testing.T) {
 	for _, n := range []int{0, 1, few, few + 1, together, 3*together + 1} {
 		var keys []NodeKey
 		for i := range n {
-			keys = append(keys, NodeKey{[]Sym{doc, user, 0}[i%3], fmt.Sprint([]string{"doc-", "user-", "none-", ""}[i%4], i)})
+			keys = append(keys, NodeKey{Type: []Sym{doc, user, 0}[i%3], ID: fmt.Sprint([]string{"doc-", "user-", "none-", ""}[i%4], i)})
+			if i%2 == 0 {
+				keys[i] = v.Seek(keys[i].Type, keys[i].ID)
+			}
 		}
 		out := make([]Node, n)
 		v.Nodes(keys, out)
@@ -26,8 +29,8 @@ func TestNodes_FindsWhatNodeFinds(t *testing.T) {
 
 func TestNodes_OfAnEmptyTenantAreNone(t *testing.T) {
 	v := must[View](t)(ready(t).View("default", 0))
-	out := []Node{7}
-	if v.Nodes([]NodeKey{{1, "x"}}, out); out[0] != 0 {
+	out := []Node{7, 7}
+	if v.Nodes([]NodeKey{{Type: 1, ID: "x"}, v.Seek(1, "x")}, out); out[0] != 0 || out[1] != 0 {
 		t.Fatal(out)
 	}
 }
