@@ -103,17 +103,24 @@ func (c *Checker) Wait() {
 
 // Check answers q at v, as g.Check does. An answer from the cache has cost no
 // steps and no reads.
-func (c *Checker) Check(ctx context.Context, g *graph.Graph, v store.View, q *graph.Question) (graph.Answer, error) {
+func (c *Checker) Check(ctx context.Context, g *graph.Graph, v store.View, q *graph.Question) (a graph.Answer, err error) {
 	if q.Limits == (graph.Limits{}) && c.limits != (graph.Limits{}) {
 		limited := *q
 		limited.Limits = c.limits
 		q = &limited
 	}
-	r, err := g.Resolve(v, q)
+	asking, err := g.Ask(ctx, &v, q)
 	if err != nil {
-		return graph.Answer{}, err
+		return a, err
 	}
-	return c.CheckResolved(ctx, g, v, &r)
+	var m memory
+	a, holds := c.recall(&m, g, v, asking.Resolved())
+	if !holds {
+		err = asking.Answer(&a)
+		c.keepWalk(&m, g, v, asking.Resolved(), &a, err)
+	}
+	asking.End()
+	return a, err
 }
 
 // CheckResolved answers r, which g has resolved at a view of v's generation, as
@@ -125,11 +132,16 @@ func (c *Checker) CheckResolved(ctx context.Context, g *graph.Graph, v store.Vie
 		return a, nil
 	}
 	a, err := g.CheckResolved(ctx, v, r)
-	c.keep(&m, g, v, r, &a, err)
-	var done walked
-	done.add(&a)
-	c.count(&done)
+	c.keepWalk(&m, g, v, r, &a, err)
 	return a, err
+}
+
+// keepWalk keeps what the walk of a question that came alone has come to, and counts it.
+func (c *Checker) keepWalk(m *memory, g *graph.Graph, v store.View, r *graph.Resolved, a *graph.Answer, err error) {
+	c.keep(m, g, v, r, a, err)
+	var done walked
+	done.add(a)
+	c.count(&done)
 }
 
 // memory is what the cache knows of one question between recall and keep.

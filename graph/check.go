@@ -36,13 +36,53 @@ type Answer struct {
 
 // Check answers q at v. With an error the answer holds only the cost so far.
 func (g *Graph) Check(ctx context.Context, v store.View, q *Question) (answer Answer, err error) {
-	w := walks.Get().(*walk)
-	if err = g.resolveTo(&v, q, &w.asked); err == nil {
-		err = w.check(ctx, g, &v, &w.asked, &answer)
+	a, err := g.Ask(ctx, &v, q)
+	if err != nil {
+		return answer, err
 	}
-	w.asked.forget()
-	walks.Put(w)
+	err = a.Answer(&answer)
+	a.End()
 	return answer, err
+}
+
+// Asking is a question whose names have been looked up, and whose answer has begun to be
+// read. One goroutine uses it, until End.
+type Asking struct{ w *walk }
+
+// Ask looks up the names of q at v, to which the Asking refers until its End. The error is
+// that of Resolve; then there is nothing to end.
+func (g *Graph) Ask(ctx context.Context, v *store.View, q *Question) (Asking, error) {
+	w := walks.Get().(*walk)
+	w.g, w.ctx = g, ctx
+	if !g.resolveKnown(v, q, &w.asked, w) {
+		w.open()
+		var err error
+		if w.asked, err = g.resolve(*v, q); err != nil {
+			w.asked.forget()
+			w.end()
+			walks.Put(w)
+			return Asking{}, err
+		}
+	}
+	w.view = *v
+	w.take(&w.asked)
+	return Asking{w}, nil
+}
+
+// Resolved returns the question by its ids. It is valid until End.
+func (a Asking) Resolved() *Resolved { return &a.w.asked }
+
+// Answer answers the question in out, once. With an error out holds only the cost so far.
+func (a Asking) Answer(out *Answer) error {
+	a.w.beginOrder()
+	return a.w.answer(a.w.asked.Program, a.w.asked.Object, out)
+}
+
+// End lets go of the question.
+func (a Asking) End() {
+	a.w.end()
+	a.w.asked.forget()
+	walks.Put(a.w)
 }
 
 // CheckResolved answers r, which g has resolved at a view of v's generation.
@@ -71,7 +111,7 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 
 // walk is the scratch of one question. It is reused; a question keeps nothing of it.
 type walk struct {
-	asked    Resolved // room for a question
+	asked    Resolved // by Ask
 	g        *Graph
 	view     store.View
 	ctx      context.Context
@@ -128,11 +168,12 @@ type cost struct{ steps, reads int }
 
 func (w *walk) begin(ctx context.Context, g *Graph, v *store.View, r *Resolved) {
 	w.g, w.view, w.ctx = g, *v, ctx
-	w.context, w.given = r.Context, nil
-	if r.isLong {
-		w.given, w.locals = r.given, r.locals
-	}
-	w.limits, w.now = r.limits, r.Now
+	w.open()
+	w.take(r)
+}
+
+// open makes the walk as new, but for what depends on the question.
+func (w *walk) open() {
 	w.since, w.until = math.MinInt64, math.MaxInt64
 	w.steps, w.reads, w.passed, w.depth, w.usedContext = 0, 0, 0, 0, false
 	w.caveatTime, w.mostCaveats = 0, mostCaveatTime
@@ -141,9 +182,18 @@ func (w *walk) begin(ctx context.Context, g *Graph, v *store.View, r *Resolved) 
 	w.closures, w.groups = w.closures[:0], w.groups[:0]
 	w.remembers, w.mustWalk = false, false
 	w.order, w.reordered, w.vain = Fixed, false, cost{}
-	w.sought.Reset(g.subjectKinds)
+	w.sought.Reset(w.g.subjectKinds)
 	w.seeking = false
 	w.masks, w.mask = w.masks[:0], 0
+}
+
+// take makes the walk ready for a question.
+func (w *walk) take(r *Resolved) {
+	w.context, w.given = r.Context, nil
+	if r.isLong {
+		w.given, w.locals = r.given, r.locals
+	}
+	w.limits, w.now = r.limits, r.Now
 	w.recount()
 	w.setSubjects(r)
 }

@@ -127,19 +127,31 @@ func (g *Graph) Resolve(v store.View, q *Question) (r Resolved, err error) {
 
 // resolveTo is Resolve into r, which may have been another question.
 func (g *Graph) resolveTo(v *store.View, q *Question, r *Resolved) (err error) {
-	var (
-		keys  [1 + mostInline]store.NodeKey
-		nodes [1 + mostInline]store.Node
-	)
-	if n := g.isKnown(v, q, r, keys[:]); n > 0 {
-		v.Nodes(keys[:n], nodes[:n])
-		g.touchSearch(r.Program)
-		if g.settle(v, q, r, nodes[:n]) {
-			return nil
-		}
+	if !g.resolveKnown(v, q, r, nil) {
+		*r, err = g.resolve(*v, q)
 	}
-	*r, err = g.resolve(*v, q)
 	return err
+}
+
+// resolveKnown resolves a question as most are, and reports whether it is. meanwhile, if it
+// is not nil, has something done while memory is read.
+func (g *Graph) resolveKnown(v *store.View, q *Question, r *Resolved, meanwhile *walk) bool {
+	var (
+		keys [1 + mostInline]store.NodeKey
+		ups  store.LookUps
+	)
+	n := g.isKnown(v, q, r, keys[:])
+	if n == 0 {
+		return false
+	}
+	known := keys[:n]
+	ups.Begin(v, known)
+	if meanwhile != nil {
+		meanwhile.open()
+	}
+	ups.ReadAhead(v, known)
+	g.touchSearch(r.Program)
+	return g.settle(v, q, r, ups.Nodes(v, known))
 }
 
 func (g *Graph) resolve(v store.View, q *Question) (Resolved, error) {

@@ -11,7 +11,7 @@ import (
 // step has begun to read for the first of them is there when the last one has begun.
 const together = 32
 
-// few is how many of them have little room to be made empty first: those of one question.
+// few is how many names LookUps take: those of one question.
 const few = 8
 
 // NodeKey names an object or subject.
@@ -42,6 +42,16 @@ func (v *View) Nodes(keys []NodeKey, out []Node) {
 	}
 }
 
+// LookUps are those of a few names, step by step, so that the caller does something else
+// while memory is read: Begin, ReadAhead, Nodes. Each step gets the same view and keys.
+type LookUps struct {
+	ups [few]lookUp
+	out [few]Node
+}
+
+// MostLookUps is how many names LookUps take at most.
+const MostLookUps = few
+
 // lookUp is one of several look-ups of names.
 type lookUp struct {
 	probe probe
@@ -49,18 +59,35 @@ type lookUp struct {
 	leads Node   // what its first row names
 }
 
-// findTogether finds the nodes of at most together keys.
-func (g *generation) findTogether(keys []NodeKey, out []Node) {
-	if len(keys) <= few {
-		var room [few]lookUp
-		g.lookUp(room[:len(keys)], keys, out)
-		return
-	}
-	var room [together]lookUp
-	g.lookUp(room[:len(keys)], keys, out)
+// Begin looks for at most MostLookUps keys, and begins to read the records of what has been
+// found. l is a zero value.
+func (l *LookUps) Begin(v *View, keys []NodeKey) {
+	v.g.seek(l.ups[:len(keys)], keys, l.out[:len(keys)])
 }
 
-func (g *generation) lookUp(ups []lookUp, keys []NodeKey, out []Node) {
+// ReadAhead begins to read what the records lead to: names and rows.
+func (l *LookUps) ReadAhead(v *View, keys []NodeKey) {
+	v.g.readAllAhead(l.ups[:len(keys)], l.out[:len(keys)])
+}
+
+// Nodes returns the keys' nodes, as View.Nodes does.
+func (l *LookUps) Nodes(v *View, keys []NodeKey) []Node {
+	out := l.out[:len(keys)]
+	v.g.confirmAll(l.ups[:len(keys)], keys, out)
+	return out
+}
+
+// findTogether finds the nodes of at most together keys.
+func (g *generation) findTogether(keys []NodeKey, out []Node) {
+	var room [together]lookUp
+	ups := room[:len(keys)]
+	g.seek(ups, keys, out)
+	g.readAllAhead(ups, out)
+	g.confirmAll(ups, keys, out)
+}
+
+// seek finds in out what the keys might be, and begins to read its records.
+func (g *generation) seek(ups []lookUp, keys []NodeKey, out []Node) {
 	keys, out = keys[:len(ups)], out[:len(ups)]
 	for i := range ups {
 		if h := keys[i].hash; h != 0 {
@@ -74,14 +101,24 @@ func (g *generation) lookUp(ups []lookUp, keys []NodeKey, out []Node) {
 		out[i] = Node(ups[i].probe.next())
 		g.touch(out[i])
 	}
+}
+
+// readAllAhead begins to read what the nodes lead to.
+func (g *generation) readAllAhead(ups []lookUp, nodes []Node) {
+	nodes = nodes[:len(ups)]
 	for i := range ups {
-		if out[i] != 0 {
-			g.readAhead(out[i], &ups[i])
+		if nodes[i] != 0 {
+			g.readAhead(nodes[i], &ups[i])
 		}
 	}
 	for i := range ups {
 		g.touchRows(ups[i].leads)
 	}
+}
+
+// confirmAll puts into out what the keys are.
+func (g *generation) confirmAll(ups []lookUp, keys []NodeKey, out []Node) {
+	keys, out = keys[:len(ups)], out[:len(ups)]
 	for i := range ups {
 		out[i] = g.confirm(&keys[i], out[i], ups[i].name, &ups[i].probe)
 	}
