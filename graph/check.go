@@ -116,6 +116,7 @@ type walk struct {
 	view     store.View
 	ctx      context.Context
 	subjects []ResolvedSubject
+	copied   []ResolvedSubject // room for them, if they are another's
 	kinds    []int32           // of the subjects, for pruning
 	kindWord int               // of the first kind: where it stands in a row
 	kindBit  uint64            // and its bit there
@@ -187,22 +188,28 @@ func (w *walk) open() {
 	w.masks, w.mask = w.masks[:0], 0
 }
 
-// take makes the walk ready for a question.
+// take makes the walk ready for a question. It keeps r if that is its own.
 func (w *walk) take(r *Resolved) {
+	if r == &w.asked {
+		w.subjects = w.asked.Subjects()
+	} else {
+		w.copied = append(w.copied[:0], r.Subjects()...)
+		w.subjects = w.copied
+	}
 	w.context, w.given = r.Context, nil
 	if r.isLong {
 		w.given, w.locals = r.given, r.locals
 	}
 	w.limits, w.now = r.limits, r.Now
 	w.recount()
-	w.setSubjects(r)
+	w.setSubjects()
 }
 
-func (w *walk) setSubjects(r *Resolved) {
-	w.subjects, w.kinds, w.usersets = w.subjects[:0], w.kinds[:0], false
-	all := r.Subjects()
+// setSubjects works out what follows from the subjects.
+func (w *walk) setSubjects() {
+	all := w.subjects
+	w.kinds, w.usersets = w.kinds[:0], false
 	for i := range all {
-		w.subjects = append(w.subjects, all[i])
 		kind := w.g.plainKind(all[i].Type)
 		if p := all[i].Program; p >= 0 {
 			kind, w.usersets = w.g.usersetKind(p), true
@@ -227,7 +234,7 @@ func (w *walk) readMasks() {
 
 // end drops what the walk refers to, so that a pooled walk keeps no view alive.
 func (w *walk) end() {
-	w.g, w.view, w.ctx = nil, store.View{}, nil
+	w.g, w.view, w.ctx, w.subjects = nil, store.View{}, nil, nil
 	w.rows.Close()
 	w.context, w.given, w.solver, w.err, w.hunt.families = nil, nil, nil, nil, nil
 	if w.locals.n > 0 {

@@ -1,12 +1,12 @@
 package graph
 
 import (
-	"hash/maphash"
 	"math/bits"
 	"strings"
 	"unsafe"
 
 	"github.com/pemba-authz/pemba/internal/prefetch"
+	"github.com/pemba-authz/pemba/tuple"
 )
 
 // nameTable finds types and relations by their names: a hash table by open
@@ -85,40 +85,4 @@ func (g *Graph) programNamed(typ int32, name string) (program int32, ok bool) {
 	return g.names.find(hashName(typ, name), typ, name)
 }
 
-// nameSeed differs between processes, so that nobody can choose names that collide.
-var nameSeed = maphash.Comparable(maphash.MakeSeed(), 0)
-
-// hashName hashes a name eight bytes at a time, all of them: names that begin and
-// end alike are common.
-func hashName(of int32, s string) uint64 {
-	h := nameSeed ^ uint64(uint32(of))<<32 ^ uint64(len(s))
-	for ; len(s) > 8; s = s[8:] {
-		h = foldName(h, word(s))
-	}
-	var last uint64
-	switch n := len(s); {
-	case n == 8:
-		last = word(s)
-	case n >= 4:
-		last = uint64(half(s)) | uint64(half(s[n-4:]))<<32
-	case n > 0:
-		last = uint64(s[0]) | uint64(s[n/2])<<8 | uint64(s[n-1])<<16
-	}
-	return foldName(h, last)
-}
-
-func foldName(h, w uint64) uint64 {
-	hi, lo := bits.Mul64(h^0x9e3779b97f4a7c15, w^nameSeed)
-	return hi ^ lo
-}
-
-func word(s string) uint64 {
-	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-func half(s string) uint32 {
-	_ = s[3]
-	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
-}
+func hashName(of int32, name string) uint64 { return tuple.Hash(uint32(of), name) }

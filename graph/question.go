@@ -242,11 +242,6 @@ func (g *Graph) everyone(v store.View, typ int32, r *Resolved) store.Node {
 func (r *Resolved) addSubject(s ResolvedSubject) {
 	all := r.Subjects()
 	at := len(all)
-	if at == 0 || at < len(r.few) && !r.isLong && all[at-1].isBefore(&s) { // it comes last, as most do
-		r.few[at] = s
-		r.n++
-		return
-	}
 	for at > 0 && s.isBefore(&all[at-1]) {
 		at--
 	}

@@ -103,17 +103,24 @@ func (g *Graph) settle(v *store.View, q *Question, r *Resolved, nodes []store.No
 		return false
 	}
 	r.Object = nodes[0]
-	n := r.n
-	r.n = 0
-	for i, node := range nodes[1 : n+1] {
-		s := r.few[i]
-		if s.Node = node; node == 0 && !isValid(&q.Subjects[i]) {
+	all, inOrder := r.few[:r.n], true
+	for i := range all {
+		s := &all[i]
+		if s.Node = nodes[1+i]; s.Node == 0 && !isValid(&q.Subjects[i]) {
 			return false
 		}
 		if s.Program < 0 && g.types[s.Type].wildcards {
 			s.everyone = g.everyone(*v, s.Type, r)
 		}
-		r.addSubject(s)
+		inOrder = inOrder && (i == 0 || all[i-1].isBefore(s))
+	}
+	if !inOrder {
+		unordered := r.few
+		n := r.n
+		r.n = 0
+		for _, s := range unordered[:n] {
+			r.addSubject(s)
+		}
 	}
 	return true
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"hash/maphash"
 	"sync/atomic"
+
+	"github.com/pemba-authz/pemba/tuple"
 )
 
 // Node is an interned object of one tenant: a type and an id. 0 means not
@@ -91,7 +93,7 @@ func newGeneration(syms *Symbols, floor uint64) *generation {
 }
 
 func hashNode(typ Sym, id string) uint64 {
-	return mix(mixSeed, maphash.String(hashSeed, id), uint64(typ))
+	return tuple.Hash(uint32(typ), id)
 }
 
 func hashTraits(t ShapeTraits) uint64 {

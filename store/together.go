@@ -19,15 +19,14 @@ type NodeKey struct {
 	Type Sym
 	ID   string
 
-	hash uint64 // 0 = it has not been begun to be looked for
+	probe probe // zero = it has not been begun to be looked for
 }
 
 // Seek returns the key of an object or subject and begins to look for it: Nodes goes
-// on where that has come to.
+// on where that has come to, at the same view.
 func (v *View) Seek(typ Sym, id string) NodeKey {
-	k := NodeKey{typ, id, hashNode(typ, id)}
-	p := v.g.nodeIndex.probe(k.hash)
-	p.prefetch()
+	k := NodeKey{typ, id, v.g.nodeIndex.probe(hashNode(typ, id))}
+	k.probe.prefetch()
 	return k
 }
 
@@ -54,7 +53,6 @@ const MostLookUps = few
 
 // lookUp is one of several look-ups of names.
 type lookUp struct {
-	probe probe
 	name  []byte // of the node that has been found, to be compared
 	leads Node   // what its first row names
 }
@@ -90,15 +88,13 @@ func (g *generation) findTogether(keys []NodeKey, out []Node) {
 func (g *generation) seek(ups []lookUp, keys []NodeKey, out []Node) {
 	keys, out = keys[:len(ups)], out[:len(ups)]
 	for i := range ups {
-		if h := keys[i].hash; h != 0 {
-			ups[i].probe = g.nodeIndex.probe(h)
-			continue
+		if k := &keys[i]; k.probe.slots == nil {
+			k.probe = g.nodeIndex.probe(hashNode(k.Type, k.ID))
+			k.probe.prefetch()
 		}
-		ups[i].probe = g.nodeIndex.probe(hashNode(keys[i].Type, keys[i].ID))
-		ups[i].probe.prefetch()
 	}
 	for i := range ups {
-		out[i] = Node(ups[i].probe.next())
+		out[i] = Node(keys[i].probe.next())
 		g.touch(out[i])
 	}
 }
@@ -112,7 +108,9 @@ func (g *generation) readAllAhead(ups []lookUp, nodes []Node) {
 		}
 	}
 	for i := range ups {
-		g.touchRows(ups[i].leads)
+		if ups[i].leads != 0 {
+			g.touchRows(ups[i].leads)
+		}
 	}
 }
 
@@ -120,7 +118,7 @@ func (g *generation) readAllAhead(ups []lookUp, nodes []Node) {
 func (g *generation) confirmAll(ups []lookUp, keys []NodeKey, out []Node) {
 	keys, out = keys[:len(ups)], out[:len(ups)]
 	for i := range ups {
-		out[i] = g.confirm(&keys[i], out[i], ups[i].name, &ups[i].probe)
+		out[i] = g.confirm(&keys[i], out[i], ups[i].name)
 	}
 }
 
@@ -142,10 +140,10 @@ func (g *generation) readAhead(n Node, u *lookUp) {
 }
 
 // confirm returns the node of key, 0 if there is none: n, if name is its name, or
-// one of the next that p finds.
-func (g *generation) confirm(key *NodeKey, n Node, name []byte, p *probe) Node {
+// one of the next that its search finds.
+func (g *generation) confirm(key *NodeKey, n Node, name []byte) Node {
 	for n != 0 && !begins(name, uint32(key.Type), key.ID) {
-		if n = Node(p.next()); n != 0 {
+		if n = Node(key.probe.next()); n != 0 {
 			name = g.nameBytes(n)
 		}
 	}
