@@ -21,6 +21,12 @@ const (
 // Answer is a decision with its missing context and its cost.
 type Answer = graph.Answer
 
+// SubjectSet is a set of subjects that is asked about again and again.
+type SubjectSet = graph.SubjectSet
+
+// NewSubjectSet returns the set of some subjects, which it keeps: do not modify.
+func NewSubjectSet(subjects ...tuple.Subject) *SubjectSet { return graph.NewSubjectSet(subjects...) }
+
 // Question asks whether Subject has Permission on Object.
 type Question struct {
 	Object     tuple.Object

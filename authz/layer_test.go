@@ -75,7 +75,7 @@ func (v *LayerView) decide(t testing.TB, permission, subject string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := v.CheckSet(t.Context(), tuple.Object{Type: "thing", ID: "a"}, permission, []tuple.Subject{who})
+	a, err := v.CheckSet(t.Context(), tuple.Object{Type: "thing", ID: "a"}, permission, NewSubjectSet(who))
 	if err != nil {
 		return reasonOf(t, err)
 	}

@@ -103,10 +103,10 @@ func (v *LayerView) TuplesOf(o tuple.Object, wanted func(relation string) bool) 
 
 // CheckSet asks whether any of the subjects, of which there is one at least, has
 // the permission on the object. It allocates nothing.
-func (v *LayerView) CheckSet(ctx context.Context, object tuple.Object, permission string, subjects []tuple.Subject) (Answer, error) {
+func (v *LayerView) CheckSet(ctx context.Context, object tuple.Object, permission string, subjects *SubjectSet) (Answer, error) {
 	room := askeds.Get().(*asked)
 	q := &room.questions[0]
-	*q = graph.Question{Object: object, Permission: permission, Subjects: subjects, Now: v.Time, Limits: v.service.opts.Limits}
+	*q = graph.Question{Object: object, Permission: permission, Implied: subjects, Now: v.Time, Limits: v.service.opts.Limits}
 	a, err := v.service.checker.Check(ctx, v.graph, v.view, q)
 	room.release(1)
 	if err != nil {

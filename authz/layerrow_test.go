@@ -81,12 +81,12 @@ func TestLayerView_CheckSetAsksForAll(t *testing.T) {
 		Allowed: {{Type: "user", ID: "x"}, {Type: "user", ID: "ann"}},
 		Denied:  {{Type: "user", ID: "x"}, {Type: "user", ID: "bob"}, {Type: "user", ID: "late"}},
 	} {
-		a, err := v.CheckSet(t.Context(), tuple.Object{Type: "thing", ID: "a"}, "viewer", set)
+		a, err := v.CheckSet(t.Context(), tuple.Object{Type: "thing", ID: "a"}, "viewer", NewSubjectSet(set...))
 		if err != nil || a.Decision != want {
 			t.Error(set, a.Decision, err)
 		}
 	}
-	if _, err := v.CheckSet(t.Context(), tuple.Object{Type: "thing", ID: "a"}, "viewer", nil); err == nil {
+	if _, err := v.CheckSet(t.Context(), tuple.Object{Type: "thing", ID: "a"}, "viewer", NewSubjectSet()); err == nil {
 		t.Error("nobody was asked about, and there is an answer")
 	}
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"testing"
 
@@ -32,6 +33,7 @@ func BenchmarkIAMLayer(b *testing.B) {
 	w := iamLayerWorld(b, load)
 	questions := iamQuestions(load, ring)
 	w.benchmark(b, questions)
+	b.Run("Implied", func(b *testing.B) { w.benchmark(b, withImplied(questions)) })
 	b.Run("Caller", func(b *testing.B) { // alone, without system groups
 		alone := make([]graph.Question, len(questions))
 		for i, q := range questions {
@@ -40,6 +42,22 @@ func BenchmarkIAMLayer(b *testing.B) {
 		}
 		w.benchmark(b, alone)
 	})
+}
+
+// withImplied puts the system groups into sets, of which the users of an organization share one.
+func withImplied(questions []graph.Question) []graph.Question {
+	sets := map[string]*graph.SubjectSet{}
+	out := make([]graph.Question, len(questions))
+	for i, q := range questions {
+		implied := q.Subjects[1:]
+		name := fmt.Sprint(implied)
+		if sets[name] == nil {
+			sets[name] = graph.NewSubjectSet(implied...)
+		}
+		q.Subjects, q.Implied = q.Subjects[:1], sets[name]
+		out[i] = q
+	}
+	return out
 }
 
 func iamQuestions(load *iamload.Load, n int) []graph.Question {
@@ -62,6 +80,14 @@ func BenchmarkIAMLayerInstructions(b *testing.B) {
 			q := questions[i%len(questions)]
 			q.Subjects = q.Subjects[:1]
 			if _, err := w.graph.Check(b.Context(), view, &q); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("Implied", func(b *testing.B) {
+		implied := withImplied(questions)
+		for i := range b.N {
+			if _, err := w.graph.Check(b.Context(), view, &implied[i%len(implied)]); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -47,13 +47,13 @@ func (g *Graph) Explain(ctx context.Context, v store.View, q *Question) (*Explan
 		return nil, err
 	}
 	e := &Explanation{
-		Object: q.Object, Permission: q.Permission, Subjects: q.Subjects, Now: q.Now,
+		Object: q.Object, Permission: q.Permission, Subjects: q.all(), Now: q.Now,
 		Decision: a.Decision, Missing: a.Missing, Steps: a.Steps, Reads: a.Reads, Since: a.Since, Until: a.Until,
 	}
 	if err != nil {
 		e.Err = err.Error()
 	}
-	x := newExplainer(ctx, g, v, &r, q.Subjects)
+	x := newExplainer(ctx, g, v, &r, e.Subjects)
 	x.w.limits.Reads = min(x.w.limits.Reads, mostExplained)
 	x.w.recount()
 	if err == nil {

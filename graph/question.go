@@ -2,6 +2,7 @@ package graph
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/pemba-authz/pemba/store"
 	"github.com/pemba-authz/pemba/tuple"
@@ -29,7 +30,8 @@ func (l Limits) withDefaults() Limits {
 type Question struct {
 	Object     tuple.Object
 	Permission string          // relation or permission
-	Subjects   []tuple.Subject // the subject set, at least one: the caller plus what is implied
+	Subjects   []tuple.Subject // the subject set, at least one with Implied: the caller plus what is implied
+	Implied    *SubjectSet     // more of them, which many questions have; nil = none
 	Context    map[string]any  // caveat context, as tuple.DecodeContext returns it
 	Contextual []tuple.Tuple   // facts of this question only; they replace stored ones of the same key
 	Now        int64           // Unix nanoseconds
@@ -159,7 +161,18 @@ func (g *Graph) resolve(v store.View, q *Question) (Resolved, error) {
 	if err := g.resolveObject(v, q, &r); err != nil {
 		return r, err
 	}
-	return r, g.resolveSubjects(v, q.Subjects, &r)
+	return r, g.resolveSubjects(v, q.all(), &r)
+}
+
+// all returns all subjects.
+func (q *Question) all() []tuple.Subject {
+	switch {
+	case q.Implied == nil:
+		return q.Subjects
+	case len(q.Subjects) == 0:
+		return q.Implied.subjects
+	}
+	return slices.Concat(q.Subjects, q.Implied.subjects)
 }
 
 // resolveObject resolves all of q but its subjects.

@@ -54,7 +54,7 @@ func (g *Graph) resolveSome(v *store.View, qs []Question, out []Resolved, errs [
 // returns 0: that is resolve's.
 func (g *Graph) isKnown(v *store.View, q *Question, r *Resolved, keys []store.NodeKey) int {
 	n := len(q.Subjects)
-	if n == 0 || n > min(mostInline, len(keys)-1) || len(q.Contextual) > 0 || q.Object.ID == tuple.Wildcard {
+	if n == 0 && q.Implied == nil || n > min(mostInline, len(keys)-1) || len(q.Contextual) > 0 || q.Object.ID == tuple.Wildcard {
 		return 0
 	}
 	typ, ok := g.typeNamed(q.Object.Type)
@@ -88,9 +88,23 @@ func (g *Graph) isKnown(v *store.View, q *Question, r *Resolved, keys []store.No
 	if !ok {
 		return 0
 	}
+	all := n
+	if q.Implied != nil {
+		implied, ok := q.Implied.at(g, v)
+		if !ok || n+len(implied) > mostInline {
+			return 0
+		}
+		all += copy(r.few[n:], implied)
+		for i := range implied {
+			v.Touch(implied[i].Node)
+		}
+	}
+	if all == 0 {
+		return 0
+	}
 	g.touchProgram(program)
 	// What is not set here is as new already. Setting all costs as much as the names.
-	r.Program, r.Context, r.Now, r.n, r.limits = program, q.Context, q.Now, int32(n), q.Limits.withDefaults()
+	r.Program, r.Context, r.Now, r.n, r.limits = program, q.Context, q.Now, int32(all), q.Limits.withDefaults()
 	return n + 1
 }
 
@@ -106,11 +120,13 @@ func (g *Graph) settle(v *store.View, q *Question, r *Resolved, nodes []store.No
 	all, inOrder := r.few[:r.n], true
 	for i := range all {
 		s := &all[i]
-		if s.Node = nodes[1+i]; s.Node == 0 && !isValid(&q.Subjects[i]) {
-			return false
-		}
-		if s.Program < 0 && g.types[s.Type].wildcards {
-			s.everyone = g.everyone(*v, s.Type, r)
+		if i < len(q.Subjects) { // the others are as their set knows them
+			if s.Node = nodes[1+i]; s.Node == 0 && !isValid(&q.Subjects[i]) {
+				return false
+			}
+			if s.Program < 0 && g.types[s.Type].wildcards {
+				s.everyone = g.everyone(*v, s.Type, r)
+			}
 		}
 		inOrder = inOrder && (i == 0 || all[i-1].isBefore(s))
 	}

@@ -52,7 +52,7 @@ func (s *Service) Why(ctx context.Context, call *Call, who Subject, name string,
 		return nil, err
 	}
 	out := &Reasons{Token: v.Token}
-	answer, err := v.CheckSet(ctx, on.object(), asked, m.subjects())
+	answer, err := v.CheckSet(ctx, on.object(), asked, authz.NewSubjectSet(m.subjects()...))
 	if err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ func (s *Service) decide(ctx context.Context, v *authz.LayerView, c *Caller, nam
 				return -1, err
 			}
 		}
-		a, err := v.CheckSet(ctx, o, name, c.all())
+		a, err := v.CheckSet(ctx, o, name, c.whole())
 		if err != nil {
 			return -1, err
 		}

@@ -100,7 +100,7 @@ func BenchmarkAuthorize_EngineAlone(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		a := asked[i&1023]
-		if _, err := v.CheckSet(b.Context(), a.on.object(), "compute.instances.start", a.caller.all()); err != nil {
+		if _, err := v.CheckSet(b.Context(), a.on.object(), "compute.instances.start", a.caller.whole()); err != nil {
 			b.Fatal(err)
 		}
 	}

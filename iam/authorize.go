@@ -12,7 +12,7 @@ import (
 
 // allows reports whether the caller has a permission, or a role, on a resource.
 func (c *Caller) allows(ctx context.Context, v *authz.LayerView, name string, on Resource) (bool, error) {
-	a, err := v.CheckSet(ctx, on.object(), catalogue.NameOf(name), c.all())
+	a, err := v.CheckSet(ctx, on.object(), catalogue.NameOf(name), c.whole())
 	if err != nil {
 		return false, err
 	}

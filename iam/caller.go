@@ -17,7 +17,7 @@ type Caller struct {
 	TokenID      string
 	ExpiresAt    int64 // of the token, Unix seconds
 
-	subjects []tuple.Subject     // Subject and what it is besides
+	subjects *authz.SubjectSet   // Subject and what it is besides
 	rests    []authz.Requirement // all records that this has been found out from
 	until    int64               // when one of them means something else, Unix nanoseconds, 0 = never
 }
@@ -67,7 +67,7 @@ func (s *Service) caller(v *authz.LayerView, token string) (*Caller, error) {
 	return c, s.complete(v, key, c)
 }
 
-var anonymous = &Caller{subjects: []tuple.Subject{everybody}}
+var anonymous = &Caller{subjects: authz.NewSubjectSet(everybody)}
 
 // complete finds out what else a caller is, and remembers him.
 func (s *Service) complete(v *authz.LayerView, key callerKey, c *Caller) error {
@@ -75,7 +75,7 @@ func (s *Service) complete(v *authz.LayerView, key callerKey, c *Caller) error {
 	if err != nil {
 		return err
 	}
-	c.subjects = append([]tuple.Subject{c.Subject.tuple()}, implied...)
+	c.subjects = authz.NewSubjectSet(append([]tuple.Subject{c.Subject.tuple()}, implied...)...)
 	s.callers.keep(v, key, c)
 	return nil
 }
@@ -217,13 +217,16 @@ func (c *Caller) question(name string, on Resource) authz.Question {
 	return authz.Question{Object: on.object(), Permission: name, Subject: all[0], Implied: all[1:]}
 }
 
-// all returns the caller and what he is besides. Who has not been found out is nobody.
-func (c *Caller) all() []tuple.Subject {
-	if len(c.subjects) == 0 {
+// whole returns the caller and what he is besides. Who has not been found out is nobody.
+func (c *Caller) whole() *authz.SubjectSet {
+	if c.subjects == nil {
 		return anonymous.subjects
 	}
 	return c.subjects
 }
+
+// all returns the subjects of whole.
+func (c *Caller) all() []tuple.Subject { return c.whole().Subjects() }
 
 // Authenticate says who a token speaks for.
 func (s *Service) Authenticate(ctx context.Context, token string, at authz.Consistency) (*Caller, error) {

@@ -68,6 +68,11 @@ func (s *Store) View(tenant string, rev uint64) (View, error) {
 // Revision returns the revision that the view shows.
 func (v View) Revision() uint64 { return v.rev }
 
+// Newest returns the number of the newest tuple version that the view may show. Of views
+// of one generation, those with the same show the same tuples but for what has been
+// deleted; a later one shows all that is named at an earlier one.
+func (v *View) Newest() uint32 { return v.limit }
+
 // Time returns the newest applied command's time, Unix nanoseconds, as it was
 // when the view was taken.
 func (v View) Time() int64 { return v.time }
