@@ -105,6 +105,9 @@ func compile(source string, y *store.Symbols) (*graph.Graph, []graph.Warning, er
 		return nil, nil, err
 	}
 	g, err := graph.Compile(s, y)
+	if err == nil {
+		g.SetOrder(graph.Fixed) // because scenarios tell what answers cost
+	}
 	return g, warnings, err
 }
 
