@@ -92,6 +92,7 @@ func TestOrder_WhatDecidesSoonestComesFirst(t *testing.T) {
 func TestOrder_FollowsWhatChanges(t *testing.T) {
 	const docs = 20
 	w, walk := newWorld(t, twoSides, wideGroups(docs, func(int) string { return "bob" })), new(walk)
+	w.graph.SetOrder(Measured)
 	before := w.reads(walk, "both", "ann", docs, 6000, Denied)
 	for i := range docs {
 		w.write(fmt.Sprintf("doc:d%d#narrow@user:ann", i))
@@ -118,6 +119,7 @@ func TestOrder_LimitsAreThoseOfTheFixedOrder(t *testing.T) {
 		doc:empty#narrow@user:ann
 		page:n#narrow@user:bob
 		page:n#doc@doc:empty`)
+	w.graph.SetOrder(Measured)
 	walk, v := new(walk), w.view()
 	ask := func(question string, most int) (a Answer, err error) {
 		q := w.question(question)
@@ -162,6 +164,7 @@ func TestOrder_LimitsAreThoseOfTheFixedOrder(t *testing.T) {
 func TestOrder_ManyAtOnce(t *testing.T) {
 	const docs = 20
 	w := newWorld(t, twoSides, wideGroups(docs, func(int) string { return "bob" }))
+	w.graph.SetOrder(Measured)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
