@@ -151,7 +151,6 @@ type walk struct {
 	mustWalk     bool     // a subject is in too many groups for searches
 	order        Order    // of branches
 	reordered    bool     // some did not come in the fixed order
-	circled      bool     // something was decided through itself
 	measures     bool     // what branches cost is taken in
 	explores     bool     // one of them may still come out of turn for that
 	questions    uint32   // that the scratch has served
@@ -183,7 +182,7 @@ func (w *walk) open() {
 	w.memo.reset()
 	w.closures, w.groups = w.closures[:0], w.groups[:0]
 	w.remembers, w.mustWalk = false, false
-	w.order, w.reordered, w.circled, w.vain = Fixed, false, false, cost{}
+	w.order, w.reordered, w.vain = Fixed, false, cost{}
 	w.sought.Reset(w.g.subjectKinds)
 	w.seeking = false
 	w.masks, w.mask = w.masks[:0], 0

@@ -26,12 +26,20 @@ func (l *locals) at(i int) tuple.Object {
 	return l.more[i-len(l.few)]
 }
 
-// node returns the local node of o, a new one if o is new.
-func (l *locals) node(o tuple.Object) store.Node {
+// find returns the local node of o, 0 if it has none.
+func (l *locals) find(o tuple.Object) store.Node {
 	for i := range l.n {
 		if l.at(i) == o {
 			return localBit | store.Node(i)
 		}
+	}
+	return 0
+}
+
+// node returns the local node of o, a new one if o is new.
+func (l *locals) node(o tuple.Object) store.Node {
+	if n := l.find(o); n != 0 {
+		return n
 	}
 	if l.n < len(l.few) {
 		l.few[l.n] = o
@@ -109,8 +117,9 @@ func (g *Graph) giveOne(v store.View, t tuple.Tuple, r *Resolved) error {
 	if err != nil {
 		return err
 	}
-	row := givenRow{r.node(g, v, t.Object), sh.id}
-	subject := r.node(g, v, t.Subject.Object())
+	node := func(o tuple.Object) store.Node { return r.node(v, g.types[g.typeIndex[o.Type]].sym, o) }
+	row := givenRow{node(t.Object), sh.id}
+	subject := node(t.Subject.Object())
 	r.given.order = append(r.given.order, givenKey{row, subject})
 	r.given.rows[row] = append(r.given.rows[row], givenFact{row.object, subject, tr, t.Context, t.Expires})
 	return nil

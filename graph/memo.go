@@ -125,7 +125,7 @@ func (w *walk) recall(at int32) (v value, known bool) {
 	case (e.state == inProgress || e.state == provisional) && e.stratum < m.stratum:
 		return w.giveToSolver(at), true
 	case e.state == inProgress:
-		e.read, w.circled = true, true
+		e.read = true
 		m.low = min(m.low, e.position)
 		return e.value, true
 	case e.state == provisional && fits:

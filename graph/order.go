@@ -256,24 +256,17 @@ func (w *walk) shuffle(n int) permutation {
 // and denied hold in any. What a limit or a failure cuts short depends on the order, and
 // so does which of the missing names are told of where tuples form a cycle.
 func (w *walk) mayDiffer(v value) bool {
-	if !w.reordered || w.ctx.Err() != nil {
-		return false
-	}
-	switch v.level {
-	case allowed, denied:
-		return false
-	case conditional:
-		return v.limit || w.circled || len(w.names) > 63
-	}
-	return true
+	return w.reordered && v.level != allowed && v.level != denied && w.ctx.Err() == nil
 }
 
-// inFixedOrder decides the question once more. So everything that depends on the order is
-// what the fixed one comes to: neither errors nor missing names depend on what was asked
+// inFixedOrder decides the question once more. So everything but allowed and denied is
+// what the fixed order comes to: neither errors nor missing names depend on what was asked
 // before, and what the fixed order answers any other does.
 func (w *walk) inFixedOrder(program int32, object store.Node) value {
 	w.vain.steps, w.vain.reads = w.steps, w.reads
 	w.forgetAll()
+	w.sought.Reset(w.g.subjectKinds)
+	w.seeking, w.mustWalk = false, false
 	w.since, w.until, w.usedContext = math.MinInt64, math.MaxInt64, false
 	w.steps, w.reads, w.passed, w.depth, w.caveatTime = 0, 0, 0, 0, 0
 	w.recount()

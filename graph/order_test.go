@@ -161,6 +161,47 @@ func TestOrder_LimitsAreThoseOfTheFixedOrder(t *testing.T) {
 	}
 }
 
+// TestOrder_DecidedOnceMoreItCostsTheSame: what the first attempt has found out is not in
+// the way of the second.
+func TestOrder_DecidedOnceMoreItCostsTheSame(t *testing.T) {
+	var b strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&b, "group:g%d#member@user:ann\nfolder:one#viewer@group:x%d#member\n", i, i)
+		fmt.Fprintf(&b, "folder:many%d#viewer@group:x%d#member\nfolder:many%d#viewer@group:y%d#member\ndoc:d#others@folder:many%d\n", i, i, i, i, i)
+	}
+	w := newWorld(t, `
+		definition user {}
+		definition group { relation member: user }
+		definition folder { relation viewer: group#member }
+		definition doc {
+			relation folder: folder
+			relation others: folder
+			permission one = folder->viewer
+			permission many = others->viewer
+			permission both = one & many
+		}`, b.String()+"doc:d#folder@folder:one")
+	q := w.question("doc:d#both@user:ann")
+	fixed, err := w.ask(q)
+	if err != nil || fixed.Decision != Denied {
+		t.Fatal(fixed, err)
+	}
+	q.Limits.Reads = fixed.Reads
+	w.graph.SetOrder(Shuffled)
+	twice := 0
+	for range 20 {
+		a, err := w.ask(q)
+		if err != nil || a.Decision != Denied {
+			t.Fatal(a, err)
+		}
+		if a.Reads > fixed.Reads {
+			twice++
+		}
+	}
+	if twice == 0 {
+		t.Error("no question is decided twice")
+	}
+}
+
 func TestOrder_ManyAtOnce(t *testing.T) {
 	const docs = 20
 	w := newWorld(t, twoSides, wideGroups(docs, func(int) string { return "bob" }))

@@ -111,9 +111,15 @@ func (r *Resolved) local(o tuple.Object) store.Node {
 	return r.locals.node(o)
 }
 
-// node returns the node of o, a local one if no stored tuple names o.
-func (r *Resolved) node(g *Graph, v store.View, o tuple.Object) store.Node {
-	if n := v.Node(g.types[g.typeIndex[o.Type]].sym, o.ID); n != 0 {
+// node returns the node of o, a local one if no stored tuple names o. A name that has been
+// local once stays it, because somebody may write it meanwhile, and a name has one node.
+func (r *Resolved) node(v store.View, sym store.Sym, o tuple.Object) store.Node {
+	if r.isLong {
+		if n := r.locals.find(o); n != 0 {
+			return n
+		}
+	}
+	if n := v.Node(sym, o.ID); n != 0 {
 		return n
 	}
 	return r.local(o)
@@ -225,11 +231,10 @@ func (g *Graph) resolveSubject(v store.View, s *tuple.Subject, r *Resolved) (Res
 			return out, &UnknownError{"subject.relation", s.Relation, g.relationHint(out.Type, s.Relation)}
 		}
 	}
-	if out.Node = v.Node(t.sym, s.ID); out.Node == 0 {
+	if out.Node = r.node(v, t.sym, s.Object()); isLocal(out.Node) {
 		if err := s.Validate("subject"); err != nil {
 			return out, err
 		}
-		out.Node = r.local(s.Object())
 	}
 	if out.Program < 0 {
 		out.everyone = g.everyone(v, out.Type, r)
@@ -241,14 +246,13 @@ func (g *Graph) resolveSubject(v store.View, s *tuple.Subject, r *Resolved) (Res
 // are none.
 func (g *Graph) everyone(v store.View, typ int32, r *Resolved) store.Node {
 	t := &g.types[typ]
-	if !t.wildcards {
+	switch {
+	case !t.wildcards:
 		return 0
+	case r.given != nil:
+		return r.node(v, t.sym, tuple.Object{Type: t.name, ID: tuple.Wildcard})
 	}
-	n := v.Node(t.sym, tuple.Wildcard)
-	if n == 0 && r.given != nil {
-		n = r.local(tuple.Object{Type: t.name, ID: tuple.Wildcard})
-	}
-	return n
+	return v.Node(t.sym, tuple.Wildcard)
 }
 
 // addSubject inserts s in order unless it is there.

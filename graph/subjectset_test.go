@@ -71,6 +71,39 @@ func TestSubjectSet_IsPartOfTheSubjects(t *testing.T) {
 	}
 }
 
+// TestSubjectSet_KnowsTheObject: a name that nobody had when the set was looked up has
+// been written since. At the old view no tuple names it, but as the object it is the subject.
+func TestSubjectSet_KnowsTheObject(t *testing.T) {
+	w := newWorld(t, `use self
+		definition user { relation friend: user; permission me = self + friend }
+		definition group {
+			relation member: user | group#member
+			permission alone = self - member
+		}
+		definition doc { relation viewer: user | group#member }`, "doc:a#viewer@user:bob")
+	old := w.view()
+	for _, test := range []struct {
+		question string
+		set      tuple.Subject
+		want     Decision
+	}{
+		{"user:ann#me@user:bob", tuple.Subject{Type: "user", ID: "ann"}, Allowed},
+		{"group:g#alone@group:g", tuple.Subject{Type: "group", ID: "g", Relation: "member"}, Denied},
+	} {
+		set := NewSubjectSet(test.set)
+		if _, err := w.graph.Check(t.Context(), old, withSet(w.question("doc:a#viewer@user:zoe"), set)); err != nil || set.known.Load() == nil {
+			t.Fatal(err)
+		}
+		w.write("doc:a#viewer@" + test.set.String())
+		q := withSet(w.question(test.question), set)
+		for range 2 {
+			if a, err := w.graph.Check(t.Context(), old, q); err != nil || a.Decision != test.want {
+				t.Errorf("%s: %v %v", test.question, a.Decision, err)
+			}
+		}
+	}
+}
+
 func TestSubjectSet_ErrorsAreThoseOfItsSubjects(t *testing.T) {
 	w := newWorld(t, basic, "doc:a#viewer@user:ann")
 	for _, s := range []tuple.Subject{

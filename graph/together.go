@@ -111,7 +111,8 @@ func (g *Graph) isKnown(v *store.View, q *Question, r *Resolved, keys []store.No
 // settle gives what isKnown has begun its nodes: the object's, then the subjects'.
 // It reports false if no stored tuple names the object: then it may be one of the
 // subjects, and the question needs names for what is not stored. A subject that is
-// not stored needs none: it is not the object, and no tuple names it.
+// not stored needs none: it is not the object, which is sought before it, and no tuple
+// names it.
 func (g *Graph) settle(v *store.View, q *Question, r *Resolved, nodes []store.Node) bool {
 	if nodes[0] == 0 {
 		return false
@@ -120,7 +121,11 @@ func (g *Graph) settle(v *store.View, q *Question, r *Resolved, nodes []store.No
 	all, inOrder := r.few[:r.n], true
 	for i := range all {
 		s := &all[i]
-		if i < len(q.Subjects) { // the others are as their set knows them
+		if own := len(q.Subjects); i >= own { // as their set knows them
+			if s.Node == 0 && q.Implied.subjects[i-own].Object() == q.Object {
+				return false // it has been named since
+			}
+		} else {
 			if s.Node = nodes[1+i]; s.Node == 0 && !isValid(&q.Subjects[i]) {
 				return false
 			}

@@ -19,7 +19,7 @@ type NodeKey struct {
 	Type Sym
 	ID   string
 
-	probe probe // zero = it has not been begun to be looked for
+	probe probe // zero = it has not been begun to be looked for, or has been found
 }
 
 // Seek returns the key of an object or subject and begins to look for it: Nodes goes
@@ -119,6 +119,7 @@ func (g *generation) confirmAll(ups []lookUp, keys []NodeKey, out []Node) {
 	keys, out = keys[:len(ups)], out[:len(ups)]
 	for i := range ups {
 		out[i] = g.confirm(&keys[i], out[i], ups[i].name)
+		keys[i].probe = probe{} // which has moved on
 	}
 }
 
