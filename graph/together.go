@@ -63,7 +63,7 @@ func (g *Graph) isKnown(v *store.View, q *Question, r *Resolved, keys []store.No
 	}
 	h := hashName(typ, q.Permission)
 	g.names.touch(h) // for when the subjects have been read
-	keys[0] = v.Seek(g.types[typ].sym, q.Object.ID)
+	v.Seek(&keys[0], g.types[typ].sym, q.Object.ID)
 	if r.isLong {
 		*r = Resolved{}
 	}
@@ -82,7 +82,7 @@ func (g *Graph) isKnown(v *store.View, q *Question, r *Resolved, keys []store.No
 		if s.IsWildcard() {
 			return 0
 		}
-		keys[i+1] = v.Seek(g.types[out.Type].sym, s.ID)
+		v.Seek(&keys[i+1], g.types[out.Type].sym, s.ID)
 	}
 	program, ok := g.names.find(h, typ, q.Permission)
 	if !ok {

@@ -22,12 +22,11 @@ type NodeKey struct {
 	probe probe // zero = it has not been begun to be looked for, or has been found
 }
 
-// Seek returns the key of an object or subject and begins to look for it: Nodes goes
-// on where that has come to, at the same view.
-func (v *View) Seek(typ Sym, id string) NodeKey {
-	k := NodeKey{typ, id, v.g.nodeIndex.probe(hashNode(typ, id))}
+// Seek makes k the key of an object or subject and begins to look for it: Nodes goes on
+// where that has come to, at the same view.
+func (v *View) Seek(k *NodeKey, typ Sym, id string) {
+	k.Type, k.ID, k.probe = typ, id, v.g.nodeIndex.probe(hashNode(typ, id))
 	k.probe.prefetch()
-	return k
 }
 
 // Nodes is Node for each of keys, in a fraction of the time where there are

@@ -14,7 +14,7 @@ func TestNodes_FindsWhatNodeFinds(t *testing.T) {
 		for i := range n {
 			keys = append(keys, NodeKey{Type: []Sym{doc, user, 0}[i%3], ID: fmt.Sprint([]string{"doc-", "user-", "none-", ""}[i%4], i)})
 			if i%2 == 0 {
-				keys[i] = v.Seek(keys[i].Type, keys[i].ID)
+				v.Seek(&keys[i], keys[i].Type, keys[i].ID)
 			}
 		}
 		for range 2 { // the keys may be looked up again
@@ -32,7 +32,9 @@ func TestNodes_FindsWhatNodeFinds(t *testing.T) {
 func TestNodes_OfAnEmptyTenantAreNone(t *testing.T) {
 	v := must[View](t)(ready(t).View("default", 0))
 	out := []Node{7, 7}
-	if v.Nodes([]NodeKey{{Type: 1, ID: "x"}, v.Seek(1, "x")}, out); out[0] != 0 || out[1] != 0 {
+	keys := []NodeKey{{Type: 1, ID: "x"}, {}}
+	v.Seek(&keys[1], 1, "x")
+	if v.Nodes(keys, out); out[0] != 0 || out[1] != 0 {
 		t.Fatal(out)
 	}
 }
