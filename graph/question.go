@@ -67,6 +67,8 @@ func (s *ResolvedSubject) isBefore(o *ResolvedSubject) bool {
 // with a few groups that are implied.
 const mostInline = 6
 
+var _ [store.MostLookUps - 1 - mostInline]struct{} // the object and the subjects are looked up together
+
 // Resolved is a question by its ids. They belong to one graph and to views of
 // one generation.
 type Resolved struct {
