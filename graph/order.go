@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
 
@@ -263,13 +262,10 @@ func (w *walk) mayDiffer(v value) bool {
 // what the fixed order comes to: neither errors nor missing names depend on what was asked
 // before, and what the fixed order answers any other does.
 func (w *walk) inFixedOrder(program int32, object store.Node) value {
-	w.vain.steps, w.vain.reads = w.steps, w.reads
+	done := cost{w.steps, w.reads}
 	w.forgetAll()
-	w.sought.Reset(w.g.subjectKinds)
-	w.seeking, w.mustWalk = false, false
-	w.since, w.until, w.usedContext = math.MinInt64, math.MaxInt64, false
-	w.steps, w.reads, w.passed, w.depth, w.caveatTime = 0, 0, 0, 0, 0
+	w.open() // in the fixed order
+	w.vain = done
 	w.recount()
-	w.order, w.reordered = Fixed, false
 	return w.call(program, object)
 }

@@ -131,20 +131,14 @@ func (r *Resolved) node(v store.View, sym store.Sym, o tuple.Object) store.Node 
 // to the question, nothing is interned. The error is an *UnknownError, a
 // *tuple.FieldError, a *ContextualError or a *LimitError.
 func (g *Graph) Resolve(v store.View, q *Question) (r Resolved, err error) {
-	err = g.resolveTo(&v, q, &r)
+	if !g.resolveKnown(&v, q, &r, nil) {
+		r, err = g.resolve(v, q)
+	}
 	return r, err
 }
 
-// resolveTo is Resolve into r, which may have been another question.
-func (g *Graph) resolveTo(v *store.View, q *Question, r *Resolved) (err error) {
-	if !g.resolveKnown(v, q, r, nil) {
-		*r, err = g.resolve(*v, q)
-	}
-	return err
-}
-
-// resolveKnown resolves a question as most are, and reports whether it is. meanwhile, if it
-// is not nil, has something done while memory is read.
+// resolveKnown resolves a question as most are in r, which may have been another one, and
+// reports whether it is such. If meanwhile is not nil, it is opened while memory is read.
 func (g *Graph) resolveKnown(v *store.View, q *Question, r *Resolved, meanwhile *walk) bool {
 	var (
 		keys [1 + mostInline]store.NodeKey

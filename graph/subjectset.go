@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"slices"
 	"sync/atomic"
 
 	"github.com/pemba-authz/pemba/store"
@@ -22,7 +21,7 @@ type knownSubjects struct {
 
 	resolved []ResolvedSubject
 	open     bool // some are nobody: no tuple names them, or there is no wildcard of their type
-	// Then this holds at views that show no later tuples than a view of this horizon.
+	// Then this holds at views whose newest tuple version is this one or one before it.
 	upTo atomic.Uint32
 }
 
@@ -41,19 +40,43 @@ func (s *SubjectSet) Subjects() []tuple.Subject {
 // of their types and relations, or one cannot be a subject.
 func (s *SubjectSet) at(g *Graph, v *store.View) ([]ResolvedSubject, bool) {
 	k := s.known.Load()
-	if k != nil && k.graph == g.id && k.generation == v.Generation() {
-		if !k.open || v.Newest() <= k.upTo.Load() {
+	if k == nil || k.graph != g.id || k.generation != v.Generation() {
+		return s.find(g, v)
+	}
+	if !k.open || v.Newest() <= k.upTo.Load() {
+		return k.resolved, true
+	}
+	if !s.stillHolds(k, g, v) {
+		return s.find(g, v)
+	}
+	for newest := v.Newest(); ; {
+		old := k.upTo.Load()
+		if old >= newest || k.upTo.CompareAndSwap(old, newest) {
 			return k.resolved, true
 		}
 	}
-	return s.find(g, v, k)
 }
 
-// find is at where k, what was known, may not hold.
-func (s *SubjectSet) find(g *Graph, v *store.View, k *knownSubjects) ([]ResolvedSubject, bool) {
-	fresh := &knownSubjects{graph: g.id, generation: v.Generation(), resolved: make([]ResolvedSubject, len(s.subjects))}
+// stillHolds reports whether those who were nobody still are. The others' nodes stay.
+func (s *SubjectSet) stillHolds(k *knownSubjects, g *Graph, v *store.View) bool {
+	for i := range k.resolved {
+		out := &k.resolved[i]
+		t := &g.types[out.Type]
+		if out.Node == 0 && v.Node(t.sym, s.subjects[i].ID) != 0 {
+			return false
+		}
+		if out.Program < 0 && t.wildcards && out.everyone == 0 && v.Node(t.sym, tuple.Wildcard) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// find looks the subjects up, for at.
+func (s *SubjectSet) find(g *Graph, v *store.View) ([]ResolvedSubject, bool) {
+	k := &knownSubjects{graph: g.id, generation: v.Generation(), resolved: make([]ResolvedSubject, len(s.subjects))}
 	for i := range s.subjects {
-		named, out := &s.subjects[i], &fresh.resolved[i]
+		named, out := &s.subjects[i], &k.resolved[i]
 		var ok bool
 		if out.Type, ok = g.typeNamed(named.Type); !ok || named.IsWildcard() {
 			return nil, false
@@ -67,21 +90,13 @@ func (s *SubjectSet) find(g *Graph, v *store.View, k *knownSubjects) ([]Resolved
 		if out.Node = v.Node(t.sym, named.ID); out.Node == 0 && !isValid(named) {
 			return nil, false
 		}
-		fresh.open = fresh.open || out.Node == 0
+		k.open = k.open || out.Node == 0
 		if out.Program < 0 && t.wildcards {
 			out.everyone = v.Node(t.sym, tuple.Wildcard)
-			fresh.open = fresh.open || out.everyone == 0
+			k.open = k.open || out.everyone == 0
 		}
 	}
-	fresh.upTo.Store(v.Newest())
-	if k == nil || k.graph != fresh.graph || k.generation != fresh.generation || !slices.Equal(k.resolved, fresh.resolved) {
-		s.known.Store(fresh)
-		return fresh.resolved, true
-	}
-	for {
-		old := k.upTo.Load()
-		if old >= v.Newest() || k.upTo.CompareAndSwap(old, v.Newest()) {
-			return k.resolved, true
-		}
-	}
+	k.upTo.Store(v.Newest())
+	s.known.Store(k)
+	return k.resolved, true
 }
